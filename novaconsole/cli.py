@@ -1,0 +1,427 @@
+"""The command line: options in, exit status out.
+
+Nothing but typer is imported before an option is known to need it: `--help` and
+`--version` must not wait for trio, nor a URL for openstacksdk.
+"""
+
+import logging
+import math
+import os
+import re
+import sys
+import traceback
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+
+from novaconsole import __version__
+from novaconsole.descriptors import ensure_standard_streams, read_line
+from novaconsole.errors import NovaConsoleError, UsageError
+from novaconsole.escape import parse_escape_char
+from novaconsole.notices import (
+    DEBUG,
+    NORMAL,
+    QUIET,
+    VERBOSE,
+    NoticeHandler,
+    Notices,
+    log_level,
+)
+from novaconsole.target import Target, TLSOptions, is_url
+
+if TYPE_CHECKING:
+    from novaconsole.locate import Source
+    from novaconsole.session import SessionOptions
+
+_STATUS_INTERRUPTED = 130
+_MAX_URL_BYTES = 64 * 1024
+# RFC 9110 section 5.1: a token; section 5.5: no control characters in a value.
+_HEADER = re.compile(
+    r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\x00-\x08\x0a-\x1f\x7f]*)"
+)
+_PROTOCOL_LOGGERS = (
+    "novaconsole",
+    "trio-websocket",
+    "keystoneauth",
+    "openstack",
+    "py.warnings",
+)
+
+app = typer.Typer(
+    rich_markup_mode=None,  # plain text, in a fraction of the time
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _option(*flags: str, help: str, **settings: Any) -> Any:  # noqa: A002 # as typer's
+    """An option that can be given as an environment variable as well."""
+    name = flags[-1].removeprefix("--").replace("-", "_").upper()
+    return typer.Option(
+        *flags, help=help, envvar=f"NOVACONSOLE_{name}", show_envvar=False, **settings
+    )
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"novaconsole {__version__}")
+        raise typer.Exit
+
+
+def _complete_cloud(incomplete: str) -> list[str]:
+    from novaconsole.cloud import cloud_names
+
+    return [name for name in cloud_names() if name.startswith(incomplete)]
+
+
+def _complete_server(ctx: typer.Context, incomplete: str) -> list[str]:
+    from novaconsole.cloud import CloudOptions, server_names
+
+    cloud = CloudOptions(ctx.params.get("cloud"), ctx.params.get("region"))
+    try:
+        return server_names(incomplete, cloud)
+    except NovaConsoleError:
+        return []  # a message would land in the line that is being typed
+
+
+@app.command()
+def novaconsole(
+    server: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="SERVER",
+            help="A server's name, its UUID, or a ws:// or wss:// URL.",
+            autocompletion=_complete_server,
+        ),
+    ] = None,
+    url: Annotated[
+        str | None,
+        _option(
+            "--url",
+            metavar="URL",
+            help="Attach to this websocket URL; - reads it from standard input.",
+        ),
+    ] = None,
+    cloud: Annotated[
+        str | None,
+        _option(
+            "--os-cloud",
+            "--cloud",
+            metavar="NAME",
+            help="Entry of clouds.yaml (default: $OS_CLOUD, or OS_* variables).",
+            autocompletion=_complete_cloud,
+        ),
+    ] = None,
+    region: Annotated[
+        str | None,
+        _option("--os-region-name", "--region", metavar="NAME", help="Region."),
+    ] = None,
+    demo: Annotated[
+        bool, _option("--demo", help="Attach to a built-in demo; needs no cloud.")
+    ] = False,
+    escape: Annotated[
+        str,
+        _option(
+            "-e",
+            "--escape",
+            metavar="CHAR",
+            help="Escape character: one character, ^X, or none.",
+        ),
+    ] = "~",
+    log: Annotated[
+        Path | None,
+        _option(
+            "--log", metavar="FILE", help="Append everything the guest sends to FILE."
+        ),
+    ] = None,
+    overwrite: Annotated[
+        bool, _option("--overwrite", help="Start the log afresh.")
+    ] = False,
+    close_wait: Annotated[
+        float,
+        _option(
+            "-w",
+            "--close-wait",
+            metavar="SECONDS",
+            min=0,
+            help="After piped input has ended, wait for so long a silence.",
+        ),
+    ] = 0.5,
+    no_subprotocols: Annotated[
+        bool, _option("-N", "--no-subprotocols", help="Offer no websocket subprotocol.")
+    ] = False,
+    connect_timeout: Annotated[
+        float,
+        _option(
+            "--connect-timeout",
+            metavar="SECONDS",
+            min=0,
+            help="For TCP, TLS and websocket upgrade together.",
+        ),
+    ] = 10,
+    keepalive: Annotated[
+        float,
+        _option(
+            "--keepalive",
+            metavar="SECONDS",
+            min=0,
+            help="Ping so often; two pings without an answer end it. 0: never.",
+        ),
+    ] = 20,
+    cacert: Annotated[
+        Path | None,
+        _option("--cacert", metavar="FILE", help="CA bundle for wss:// and the cloud."),
+    ] = None,
+    cert: Annotated[
+        Path | None, _option("--cert", metavar="FILE", help="Client certificate.")
+    ] = None,
+    key: Annotated[
+        Path | None, _option("--key", metavar="FILE", help="Key of --cert.")
+    ] = None,
+    insecure: Annotated[
+        bool, _option("--insecure", help="Do not check certificates.")
+    ] = False,
+    origin: Annotated[
+        str | None,
+        _option("--origin", metavar="URL", help="Send this Origin header."),
+    ] = None,
+    header: Annotated[
+        list[str] | None,
+        typer.Option(
+            "-H",
+            "--header",
+            metavar="'NAME: VALUE'",
+            help="Send this header with the upgrade; repeatable.",
+        ),
+    ] = None,
+    quiet: Annotated[bool, _option("-q", "--quiet", help="Fewer messages.")] = False,
+    verbose: Annotated[bool, _option("-v", "--verbose", help="More messages.")] = False,
+    debug: Annotated[
+        bool, _option("-d", "--debug", help="Show the protocol, and tracebacks.")
+    ] = False,
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version",
+            help="Show the version and exit.",
+            is_eager=True,
+            callback=_print_version,
+        ),
+    ] = False,
+) -> int:
+    """Attach the terminal to the serial console of an OpenStack Nova server.
+
+    Type "~." at the start of a line to leave, "~?" for the other escapes. Every option
+    can be set as an environment variable: NOVACONSOLE_CLOUD, NOVACONSOLE_LOG, ...
+    """
+    if quiet and (verbose or debug):
+        raise UsageError("--quiet excludes --verbose and --debug")
+    verbosity = DEBUG if debug else VERBOSE if verbose else QUIET if quiet else NORMAL
+    notices = Notices(verbosity)
+    _log_to(notices)
+    try:
+        escape_char = parse_escape_char(escape)
+        for name, seconds in (
+            ("--close-wait", close_wait),
+            ("--connect-timeout", connect_timeout),
+            ("--keepalive", keepalive),
+        ):
+            if math.isnan(seconds):
+                raise UsageError(f"{name} wants a number of seconds")
+        if overwrite and log is None:
+            raise UsageError("--overwrite wants --log")
+        tls = _tls_options(cacert, cert, key, insecure=insecure)
+        headers = _headers(header, origin)
+        source = _source(server, url, cloud, region, tls, demo=demo)
+
+        from novaconsole.connect import ConnectOptions
+        from novaconsole.link import SUBPROTOCOLS
+        from novaconsole.logfile import LogFile
+        from novaconsole.session import SessionOptions
+
+        options = SessionOptions(
+            source=source,
+            connect=ConnectOptions(
+                timeout=connect_timeout,
+                keepalive=keepalive,
+                subprotocols=() if no_subprotocols else SUBPROTOCOLS,
+                headers=headers,
+            ),
+            escape=escape_char,
+            log=LogFile(log, overwrite=overwrite) if log else None,
+            close_wait=close_wait,
+        )
+        return _attach(options, notices, keyboard_from_terminal=url == "-")
+    except NovaConsoleError as exc:
+        notices.error(exc)
+        _show_traceback(notices)
+        return exc.exit_status
+
+
+def main() -> NoReturn:
+    """Run the program; the entry point of the command."""
+    if os.name != "posix":
+        sys.exit("novaconsole: this system is not POSIX; WSL is one that is")
+    ensure_standard_streams()
+    notices = Notices()
+    try:
+        status = app(standalone_mode=False, prog_name="novaconsole") or 0
+    except typer.TyperException as exc:
+        notices.error(UsageError(exc.format_message(), "try: novaconsole --help"))
+        status = exc.exit_code
+    except NovaConsoleError as exc:
+        notices.error(exc)
+        status = exc.exit_status
+    except (KeyboardInterrupt, typer.Abort):
+        status = _STATUS_INTERRUPTED
+    except OSError as exc:
+        notices.error(UsageError(f"cannot write the output: {exc.strerror}"))
+        status = 1
+    except SystemExit as exc:
+        if not isinstance(exc.__context__, BrokenPipeError):
+            raise
+        status = 0  # nobody wants what --help says
+    status = _flush_output(notices) or status
+    # Not sys.exit: a thread that still waits for a cloud is not waited for.
+    os._exit(status)
+
+
+def _flush_output(notices: Notices) -> int:
+    """Write what --help or --version printed; the status if that fails."""
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        return 0  # nobody wants it
+    except OSError as exc:
+        notices.error(UsageError(f"cannot write the output: {exc.strerror}"))
+        return 1
+    return 0
+
+
+def _attach(
+    options: "SessionOptions", notices: Notices, *, keyboard_from_terminal: bool
+) -> int:
+    import trio
+
+    from novaconsole.attach import attach
+
+    status = 1
+    failure: BaseException | None = None
+
+    async def run() -> int:
+        ended = await attach(
+            options, notices, keyboard_from_terminal=keyboard_from_terminal
+        )
+        return ended.exit_status
+
+    try:
+        status = trio.run(run)
+    except* KeyboardInterrupt:  # before the signals were ours
+        status = _STATUS_INTERRUPTED
+    except* NovaConsoleError as group:
+        failure = _only(group)
+    except* Exception as group:  # noqa: BLE001 # the last place that can explain
+        first = _only(group)
+        notices.error(
+            NovaConsoleError(
+                f"internal error: {type(first).__name__}: {first}",
+                "please report it, with what --debug shows",
+            )
+        )
+        _show_traceback(notices)
+    if failure is not None:
+        raise failure
+    return status
+
+
+def _only(group: BaseExceptionGroup[Any]) -> BaseException:
+    exc: BaseException = group
+    while isinstance(exc, BaseExceptionGroup):
+        exc = exc.exceptions[0]
+    return exc
+
+
+def _show_traceback(notices: Notices) -> None:
+    for line in traceback.format_exc().splitlines():
+        notices.say(line, DEBUG)
+
+
+def _log_to(notices: Notices) -> None:
+    handler = NoticeHandler(notices)
+    handler.setFormatter(logging.Formatter("%(name)s: %(message)s"))
+    logging.captureWarnings(True)
+    for name in _PROTOCOL_LOGGERS:
+        logger = logging.getLogger(name)
+        logger.addHandler(handler)
+        logger.setLevel(log_level(notices.verbosity))
+        logger.propagate = False
+
+
+def _tls_options(
+    cacert: Path | None, cert: Path | None, key: Path | None, *, insecure: bool
+) -> TLSOptions:
+    if insecure and cacert:
+        raise UsageError("--insecure excludes --cacert")
+    if key and not cert:
+        raise UsageError("--key wants --cert")
+    for option, path in (("--cacert", cacert), ("--cert", cert), ("--key", key)):
+        if path and not os.access(path, os.R_OK):
+            raise UsageError(f"{option}: cannot read {path}")
+    options = TLSOptions(cacert, cert, key, insecure)
+    if cacert or cert:
+        from novaconsole.transport import check_tls_options
+
+        check_tls_options(options)
+    return options
+
+
+def _headers(given: list[str] | None, origin: str | None) -> list[tuple[bytes, bytes]]:
+    lines = given or os.environ.get("NOVACONSOLE_HEADER", "").splitlines()
+    if origin:
+        lines = [*lines, f"Origin: {origin}"]
+    headers = []
+    for line in lines:
+        match = _HEADER.fullmatch(line)
+        if match is None:
+            raise UsageError("bad header", "write it as -H 'Name: value'")
+        headers.append((match[1].encode(), match[2].strip().encode()))
+    return headers
+
+
+def _source(
+    server: str | None,
+    url: str | None,
+    cloud: str | None,
+    region: str | None,
+    tls: TLSOptions,
+    *,
+    demo: bool,
+) -> "Source":
+    """Where to find the console; says what excludes what."""
+    given = [name for name, value in (("SERVER", server), ("--url", url)) if value]
+    given += ["--demo"] if demo else []
+    if len(given) > 1:
+        raise UsageError(f"{' and '.join(given)} exclude one another")
+    if not given:
+        raise UsageError(
+            "no server given",
+            "novaconsole SERVER, or novaconsole --demo to try it without a cloud",
+        )
+    if server and is_url(server):
+        url = server
+    target = None
+    if url:
+        if url == "-":
+            url = os.fsdecode(read_line(0, _MAX_URL_BYTES))
+        target = Target.parse(url)
+
+    from novaconsole.locate import CloudSource, DemoSource, UrlSource
+
+    if demo:
+        return DemoSource()
+    if target:
+        return UrlSource(target, tls)
+    assert server is not None
+    return CloudSource(server, cloud, region, tls)

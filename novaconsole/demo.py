@@ -1,0 +1,238 @@
+"""A serial console to try things on: a real shell on a real pty behind a websocket.
+
+It behaves as nova-serialproxy in front of a qemu guest does: binary frames, a token in
+the query, an end without a close frame where the token is wrong, one client at a time
+while the others wait in silence, `Target closed` when the guest ends.
+"""
+
+import os
+import pty
+import pwd
+import secrets
+import signal
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import NoReturn
+from urllib.parse import parse_qs, urlsplit
+
+import trio
+
+from novaconsole.errors import ConnectionLost, HandshakeFailed
+from novaconsole.link import Link, accept_link
+from novaconsole.terminal import set_size
+
+_GREETING = (
+    b"This is a shell on your own machine, reached as the serial console of a server"
+    b" would be.\r\n"
+)
+_UPGRADE_SECONDS = 10
+_HANGUP_SECONDS = 0.1  # for a shell to save its history
+_POLL_SECONDS = 0.005
+
+
+async def serve_demo(
+    size: os.terminal_size,
+    command: Sequence[str] | None = None,
+    *,
+    task_status: trio.TaskStatus[str],
+) -> None:
+    """Serve a console on loopback until cancelled; then nothing of it is left.
+
+    Reports the websocket URL, with a token that nobody else knows.
+
+    Args:
+        size: of the guest's terminal; a real serial line does not know one.
+        command: to run in place of the user's shell.
+        task_status: trio's.
+    """
+    token = secrets.token_urlsafe(16)
+    guest = _Guest(command or [_shell()], size)
+    try:
+        server = _Server(guest, token)
+        listeners = await trio.open_tcp_listeners(0, host="127.0.0.1")
+        port = listeners[0].socket.getsockname()[1]
+        task_status.started(f"ws://127.0.0.1:{port}/?token={token}")
+        await trio.serve_listeners(server.handle, listeners)
+    finally:
+        with trio.CancelScope(shield=True):  # bounded by _HANGUP_SECONDS
+            await guest.end()
+
+
+class _Server:
+    def __init__(self, guest: "_Guest", token: str) -> None:
+        self._guest = guest
+        self._token = token
+        self._turn = trio.StrictFIFOLock()
+        self._greeting = _GREETING
+
+    async def handle(self, stream: trio.abc.Stream) -> None:
+        deadline = trio.current_time() + _UPGRADE_SECONDS
+        with suppress(HandshakeFailed):
+            async with accept_link(stream, self._allows, deadline=deadline) as link:
+                if link is not None:
+                    async with self._turn:
+                        await self._relay(link)
+
+    def _allows(self, resource: str) -> bool:
+        tokens = parse_qs(urlsplit(resource).query).get("token", [""])
+        return secrets.compare_digest(tokens[-1].encode(), self._token.encode())
+
+    async def _relay(self, link: Link) -> None:
+        async with trio.open_nursery() as nursery:
+
+            async def type_into_guest() -> None:
+                async for data in link:
+                    await self._guest.send_all(data)
+                nursery.cancel_scope.cancel(reason="the client has gone")
+
+            async def hang_up_with_the_shell() -> None:
+                await self._guest.wait_ended()
+                # Jobs that it left may hold the pty open for ever.
+                await trio.sleep(_HANGUP_SECONDS)
+                await link.aclose("Target closed")
+                nursery.cancel_scope.cancel(reason="the guest has ended")
+
+            nursery.start_soon(type_into_guest)
+            nursery.start_soon(hang_up_with_the_shell)
+            with suppress(ConnectionLost):
+                greeting, self._greeting = self._greeting, b""
+                await link.send(greeting)
+                while data := await self._guest.receive_some():
+                    await link.send(data)
+                await link.aclose("Target closed")
+            nursery.cancel_scope.cancel(reason="the guest has ended")
+
+
+class _Guest:
+    """A program on a pty of its own, with everything that it starts."""
+
+    def __init__(self, command: Sequence[str], size: os.terminal_size) -> None:
+        self._pid, master = pty.fork()
+        if self._pid == 0:
+            _become(command)
+        if size.columns:
+            set_size(master, size)
+        self._guardian = _Guardian(self._pid)
+        # The other side of the pty has flags of its own, so these are ours to change.
+        self._pty = trio.lowlevel.FdStream(master)
+
+    async def receive_some(self) -> bytes:
+        """What is printed; empty when everybody who could print is gone."""
+        try:
+            return await self._pty.receive_some()
+        except trio.BrokenResourceError:  # EIO
+            return b""
+
+    async def send_all(self, data: bytes) -> None:
+        """Type something; into a guest that is gone, for nothing."""
+        with suppress(trio.BrokenResourceError):
+            await self._pty.send_all(data)
+
+    async def wait_ended(self) -> None:
+        """Wait until the program has ended, whoever else is left."""
+        if not hasattr(os, "pidfd_open"):  # Linux has it
+            while not _has_ended(self._pid):  # noqa: ASYNC110 # there is no event
+                await trio.sleep(_HANGUP_SECONDS)
+            return
+        pidfd = os.pidfd_open(self._pid)
+        try:
+            await trio.lowlevel.wait_readable(pidfd)
+        finally:
+            os.close(pidfd)
+
+    async def end(self) -> None:
+        """Hang up, as a closed terminal window does, and kill what stays."""
+        await trio.aclose_forcefully(self._pty)
+        for signum in (signal.SIGHUP, signal.SIGCONT):
+            _signal_session(self._pid, signum)
+        with trio.move_on_after(_HANGUP_SECONDS):
+            while _session_members(self._pid):  # noqa: ASYNC110 # there is no event
+                await trio.sleep(_POLL_SECONDS)
+        _signal_session(self._pid, signal.SIGKILL)
+        os.waitpid(self._pid, 0)  # noqa: ASYNC222 # it has been killed
+        self._guardian.dismiss()
+
+
+class _Guardian:
+    """A process that kills a session when this one ends, by SIGKILL even.
+
+    Args:
+        leader: of the session.
+    """
+
+    def __init__(self, leader: int) -> None:
+        alive, self._held_open = os.pipe()
+        self._pid = os.fork()
+        if self._pid == 0:
+            _guard(alive, self._held_open, leader)
+        os.close(alive)
+
+    def dismiss(self) -> None:
+        """The session has ended in an orderly way."""
+        os.close(self._held_open)
+        os.waitpid(self._pid, 0)
+
+
+def _guard(alive: int, held_open: int, leader: int) -> NoReturn:
+    """In the child of a fork: wait for the parent's end."""
+    try:
+        os.setsid()
+        os.closerange(0, alive)  # nothing of the user's is kept open
+        os.closerange(alive + 1, held_open + 1)
+        for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(signum, signal.SIG_IGN)
+        os.read(alive, 1)
+        _signal_session(leader, signal.SIGKILL)
+    finally:
+        os._exit(0)
+
+
+def _shell() -> str:
+    return os.environ.get("SHELL") or pwd.getpwuid(os.getuid()).pw_shell or "/bin/sh"
+
+
+def _become(command: Sequence[str]) -> NoReturn:
+    """In the child of a fork: run the command, or end."""
+    try:
+        # Python ignores it, and a program would inherit that.
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+        os.execvp(  # noqa: S606 # the command is the user's own
+            command[0], list(command)
+        )
+    finally:
+        os._exit(127)
+
+
+def _signal_session(leader: int, signum: int) -> None:
+    for pid in _session_members(leader):
+        with suppress(ProcessLookupError):
+            os.kill(pid, signum)
+
+
+def _has_ended(child: int) -> bool:
+    try:
+        return bool(os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT))
+    except ChildProcessError:  # not ours, or no more
+        return True
+
+
+def _session_members(leader: int) -> set[int]:
+    """The living processes of a session."""
+    members = set() if _has_ended(leader) else {leader}
+    with suppress(FileNotFoundError):  # not every system has /proc
+        for entry in Path("/proc").iterdir():
+            if entry.name.isdigit() and _session_of(entry) == leader:
+                members.add(int(entry.name))
+    return members
+
+
+def _session_of(process: Path) -> int | None:
+    """The session of a process in /proc; None if it lives no more (proc(5))."""
+    try:
+        # The second field, in parentheses, is a name that may hold anything.
+        fields = (process / "stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return None
+    state, session = fields[0], int(fields[3])
+    return None if state == "Z" else session

@@ -1,0 +1,73 @@
+"""Every error that a caller may want to catch, with what to try and the exit status.
+
+A message is one sentence without a full stop, the thing first, and never holds a
+token.  A hint is what to type or look at next.  Foreign exceptions become these in
+the one module that owns the library they come from.
+"""
+
+
+class NovaConsoleError(Exception):
+    """Base of all errors of novaconsole; never raised itself.
+
+    Args:
+        message: what happened, in the user's terms.
+        hint: what to try, or None where nothing sensible can be said.
+    """
+
+    exit_status = 1
+
+    def __init__(self, message: str, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
+class UsageError(NovaConsoleError):
+    """What was asked for makes no sense, whatever the cloud or the network does."""
+
+    exit_status = 2
+
+
+class CloudError(NovaConsoleError):
+    """The cloud could not be asked, or did not want to answer."""
+
+
+class ServerNotFound(CloudError):
+    """No server has this name or id."""
+
+
+class ServerAmbiguous(CloudError):
+    """Several servers have this name."""
+
+
+class ServerNotActive(CloudError):
+    """The server is in a state in which its console URL leads nowhere, or elsewhere."""
+
+
+class ConsoleUnavailable(CloudError):
+    """The cloud has the server but gives no serial console for it."""
+
+
+class ConnectError(NovaConsoleError):
+    """The websocket could not be reached: name, route, refusal, TLS or time."""
+
+
+class HandshakeFailed(ConnectError):
+    """Something answered, but not with a websocket.
+
+    Args:
+        message: what happened.
+        hint: what to try.
+        status: the HTTP status of the answer, or None where it was not HTTP.
+    """
+
+    def __init__(
+        self, message: str, hint: str | None = None, *, status: int | None = None
+    ) -> None:
+        super().__init__(message, hint)
+        self.status = status
+
+
+class ConnectionLost(NovaConsoleError):
+    """The connection was closed or lost while something was to be sent."""
+
+    exit_status = 3

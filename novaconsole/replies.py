@@ -1,0 +1,98 @@
+r"""Which byte sequences a terminal sends by itself, not the person at it.
+
+A guest asks its terminal where the cursor is or which colours it has, and the answer
+arrives where the typing does.  `ReplyMatcher` recognises these answers byte by byte,
+so that they are not taken for typing.
+
+Rules from ECMA-48 (5.4 control sequences, 5.6 control strings) and xterm's "Control
+Sequences" (ctlseqs): cursor position and mode reports, device attributes and status,
+window reports, colour and other OSC answers, DCS answers, focus and mouse reports.
+"""
+
+import enum
+
+_ESC, _BEL = 0x1B, 0x07
+_CSI, _OSC, _DCS = b"[]P"
+_STRING_END = b"\\"[0]
+
+# Final bytes of a control sequence that only a terminal sends, each with the private
+# prefixes (ECMA-48 5.4.1: bytes 3/12 to 3/15) that it may have.
+_REPORTS = {
+    b"R"[0]: (0, b"?"[0]),  # CPR, DECXCPR
+    b"c"[0]: (b"?"[0], b">"[0], b"="[0]),  # device attributes
+    b"n"[0]: (0, b"?"[0]),  # device status
+    b"y"[0]: (0, b"?"[0]),  # DECRPM, behind "$"
+    b"t"[0]: (0,),  # window reports
+    b"x"[0]: (0,),  # DECREPTPARM
+    b"u"[0]: (b"?"[0],),  # kitty keyboard flags
+    b"M"[0]: (b"<"[0],),  # SGR mouse
+    b"m"[0]: (b"<"[0],),
+}
+_FOCUS = b"IO"  # without parameters
+_NEEDS_PARAMETERS = b"Rntxy"
+
+
+class State(enum.Enum):
+    """What is known of a sequence after one more byte."""
+
+    MORE = "more"
+    COMPLETE = "complete"
+    NO_REPLY = "no reply"
+
+
+class ReplyMatcher:
+    """Follows one escape sequence and tells whether it is a terminal's reply."""
+
+    def __init__(self) -> None:
+        self.active = False
+        self._kind = 0  # the byte after ESC
+        self._prefix = 0
+        self._parameters = False
+        self._escaped = False  # inside a control string, after ESC
+
+    def start(self) -> None:
+        """An ESC has come."""
+        self.active = True
+        self._kind = self._prefix = 0
+        self._parameters = self._escaped = False
+
+    def feed(self, byte: int) -> State:
+        """Take the next byte after the ESC; not active any more unless MORE."""
+        state = self._next(byte)
+        self.active = state is State.MORE
+        return state
+
+    def _next(self, byte: int) -> State:
+        if not self._kind:
+            self._kind = byte
+            return State.MORE if byte in (_CSI, _OSC, _DCS) else State.NO_REPLY
+        if self._kind == _CSI:
+            return self._next_in_control_sequence(byte)
+        return self._next_in_control_string(byte)
+
+    def _next_in_control_sequence(self, byte: int) -> State:
+        if 0x30 <= byte <= 0x3B:  # digits and separators
+            self._parameters = True
+            return State.MORE
+        if 0x3C <= byte <= 0x3F and not (self._parameters or self._prefix):
+            self._prefix = byte
+            return State.MORE
+        if byte == b"$"[0] and self._parameters:  # the intermediate byte of DECRPM
+            return State.MORE
+        if byte in _FOCUS and not (self._parameters or self._prefix):
+            return State.COMPLETE
+        fits = self._prefix in _REPORTS.get(byte, ())
+        if fits and (self._parameters or byte not in _NEEDS_PARAMETERS):
+            return State.COMPLETE
+        return State.NO_REPLY
+
+    def _next_in_control_string(self, byte: int) -> State:
+        if self._escaped:
+            return State.COMPLETE if byte == _STRING_END else State.NO_REPLY
+        if byte == _BEL and self._kind == _OSC:
+            return State.COMPLETE
+        if byte == _ESC:
+            self._escaped = True
+            return State.MORE
+        # A control character ends the suspicion, so that Alt-] is forgotten at Enter.
+        return State.NO_REPLY if byte < 0x20 else State.MORE

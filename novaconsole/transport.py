@@ -1,0 +1,221 @@
+"""The socket: TCP, and TLS on it for `wss`, as a stream for the websocket.
+
+The only module that touches `ssl`.
+"""
+
+import errno
+import os
+import socket
+import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import trio
+
+from novaconsole.errors import ConnectError, UsageError
+from novaconsole.target import Target, TLSOptions, printable
+
+# OpenSSL's X509_V_ERR_… codes (openssl/x509_vfy.h).
+_NOT_YET_VALID, _EXPIRED = 9, 10
+_SELF_SIGNED = (18, 19)
+_WRONG_HOST = (62, 64)
+
+
+def check_tls_options(options: TLSOptions) -> None:
+    """See whether the files can be used, before anything is opened.
+
+    Raises:
+        UsageError: a file cannot be read or holds no certificate or key.
+    """
+    _tls_context(options)
+
+
+def _tls_context(options: TLSOptions) -> ssl.SSLContext:
+    """What the options ask for.
+
+    Raises:
+        UsageError: a file cannot be read or holds no certificate or key.
+    """
+    try:
+        context = ssl.create_default_context(cafile=options.cacert)
+    except (OSError, ssl.SSLError) as exc:
+        raise _bad_file("--cacert", options.cacert, exc) from exc
+    if options.insecure:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    if options.cert:
+        try:
+            context.load_cert_chain(options.cert, options.key)
+        except (OSError, ssl.SSLError) as exc:
+            files = " or ".join(
+                str(file) for file in (options.cert, options.key) if file
+            )
+            raise _bad_file("--cert or --key", files, exc) from exc
+    return context
+
+
+def _bad_file(option: str, path: object, exc: OSError) -> UsageError:
+    if not isinstance(exc, ssl.SSLError):
+        reason = exc.strerror
+    elif exc.reason == "KEY_VALUES_MISMATCH":
+        reason = "the key does not match the certificate"
+    else:
+        reason = "not a PEM file"
+    return UsageError(f"{option}: {path}: {reason}")
+
+
+async def open_stream(target: Target, options: TLSOptions) -> trio.abc.Stream:
+    """Connect to the target, and speak TLS if it is secure.
+
+    Args:
+        target: where to.
+        options: for TLS.
+
+    Raises:
+        ConnectError: the name, the way, the port or the certificate is bad.
+        UsageError: a file that the options name cannot be used.
+    """
+    context = _tls_context(options) if target.secure else None
+    with _mapped_socket_errors(target):
+        tcp = ReceiveDecides(await trio.open_tcp_stream(target.host, target.port))
+    if context is None:
+        return tcp
+    # https_compatible: servers close the socket without TLS's own goodbye.
+    tls = trio.SSLStream(
+        tcp, context, server_hostname=target.host, https_compatible=True
+    )
+    try:
+        with _mapped_tls_errors(target):
+            await tls.do_handshake()
+    except BaseException:
+        await trio.aclose_forcefully(tls)
+        raise
+    return tls
+
+
+class ReceiveDecides(trio.abc.Stream):
+    """A stream on which sending never fails: `receive_some` finds a dead connection.
+
+    By then everything that had arrived before has been handed on.  Otherwise a key
+    typed at the wrong moment would cost the last words of the guest.  It has to be
+    below TLS, for a TLS stream that could not send does not receive any more.
+    """
+
+    def __init__(self, stream: trio.abc.Stream) -> None:
+        self._stream = stream
+
+    async def send_all(self, data: bytes | bytearray | memoryview) -> None:
+        """Send, or seem to."""
+        try:
+            await self._stream.send_all(data)
+        except trio.BrokenResourceError:
+            await trio.lowlevel.checkpoint()
+
+    async def wait_send_all_might_not_block(self) -> None:
+        """As the stream below."""
+        await self._stream.wait_send_all_might_not_block()
+
+    async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
+        """As the stream below."""
+        return await self._stream.receive_some(max_bytes)
+
+    async def aclose(self) -> None:
+        """As the stream below."""
+        await self._stream.aclose()
+
+
+@contextmanager
+def _mapped_socket_errors(target: Target) -> Iterator[None]:
+    try:
+        yield
+    except socket.gaierror as exc:
+        raise _bad_name(target, exc.strerror) from exc
+    except UnicodeError as exc:  # the name cannot even be asked for
+        raise _bad_name(target, "it is malformed") from exc
+    except OSError as exc:
+        first = _first_cause(exc)
+        raise ConnectError(
+            f"cannot connect to {target.address}: {_words(first)}",
+            _HINTS.get(first.errno or 0, "check the address, and the network here"),
+        ) from exc
+
+
+def _bad_name(target: Target, reason: str | None) -> ConnectError:
+    return ConnectError(
+        f"the name {printable(target.host)} cannot be resolved: {reason}",
+        "check the host in the console URL, and this machine's DNS or VPN",
+    )
+
+
+def _first_cause(exc: OSError) -> OSError:
+    """Trio says "all attempts failed" and keeps what happened in the cause."""
+    cause: BaseException | None = exc.__cause__
+    while isinstance(cause, BaseExceptionGroup):
+        cause = cause.exceptions[0]
+    return cause if isinstance(cause, OSError) else exc
+
+
+def _words(exc: OSError) -> str:
+    # str(exc) of trio repeats the address.
+    return os.strerror(exc.errno).lower() if exc.errno else str(exc)
+
+
+_UNREACHABLE_HINT = "is a VPN or a route to the cloud missing?"
+_HINTS = {
+    errno.ECONNREFUSED: "nothing listens there: is nova-serialproxy running?",
+    errno.ENETUNREACH: _UNREACHABLE_HINT,
+    errno.EHOSTUNREACH: _UNREACHABLE_HINT,
+    errno.ETIMEDOUT: _UNREACHABLE_HINT,
+}
+
+
+@contextmanager
+def _mapped_tls_errors(target: Target) -> Iterator[None]:
+    try:
+        yield
+    except ssl.CertificateError as exc:
+        raise _certificate_error(target, exc) from exc
+    except (trio.BrokenResourceError, ssl.SSLError) as exc:
+        cause = exc if isinstance(exc, ssl.SSLError) else exc.__cause__
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            raise _certificate_error(target, cause) from exc
+        if isinstance(cause, ssl.SSLError) and cause.reason in (
+            "WRONG_VERSION_NUMBER",
+            "HTTP_REQUEST",
+            "RECORD_LAYER_FAILURE",
+        ):
+            raise ConnectError(
+                f"{target.address} does not speak TLS",
+                "try the URL with ws:// in place of wss://",
+            ) from exc
+        reason = getattr(cause, "reason", None) or "the connection was closed"
+        raise ConnectError(
+            f"the TLS handshake with {target.address} failed: "
+            f"{str(reason).replace('_', ' ').lower()}",
+            "it may want ws:// in place of wss://, or a certificate: --cert and --key",
+        ) from exc
+
+
+def _certificate_error(target: Target, exc: ssl.CertificateError) -> ConnectError:
+    code = exc.verify_code
+    if code == _EXPIRED:
+        return ConnectError(
+            f"the certificate of {target.address} has expired",
+            "tell the cloud's operator; --insecure connects all the same",
+        )
+    if code == _NOT_YET_VALID:
+        return ConnectError(
+            f"the certificate of {target.address} is not valid yet",
+            "check this machine's clock",
+        )
+    if code in _WRONG_HOST:
+        return ConnectError(
+            f"the certificate is not for {printable(target.host)}",
+            "the console URL names another host than the certificate; "
+            "tell the cloud's operator",
+        )
+    words = "is self-signed" if code in _SELF_SIGNED else "is from an unknown issuer"
+    return ConnectError(
+        f"the certificate of {target.address} is not trusted: it {words}",
+        "give the cloud's CA with --cacert, or cacert in clouds.yaml",
+    )

@@ -1,0 +1,155 @@
+"""The log: exact, private, complete, and never in the way."""
+
+import os
+import random
+import stat
+from pathlib import Path
+from signal import SIGKILL
+
+import pytest
+
+from shell import Guest, Shell, numbered_lines, unchanged, wait_until
+
+NOISE = random.Random(3).randbytes(300_000)
+LAST = b"-the last words-"
+
+
+@pytest.mark.parametrize("umask", ["000", "077"])
+def test_the_log_is_what_the_guest_sent_and_for_nobody_else(
+    tmp_path: Path, umask: str
+) -> None:
+    log = tmp_path / "log"
+    with Guest(echoes=True) as guest, Shell(tmp_path) as shell, unchanged(shell):
+        shell.run(f"umask {umask}")
+        shell.attach(f"--log log {guest.url}")
+        guest.send(NOISE + LAST)
+        shell.expect(LAST)
+        shell.type(b"typed\r")
+        shell.expect(b"typed\r")
+        shell.type(b"~I~.")
+        assert shell.prompt() == 0
+    assert log.read_bytes() == NOISE + LAST + b"typed\r"
+    assert stat.S_IMODE(log.stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize(
+    ("option", "kept"), [("", b"first second"), ("--overwrite", b" second")]
+)
+def test_a_second_session_appends_unless_told_otherwise(
+    tmp_path: Path, option: str, kept: bytes
+) -> None:
+    with Guest() as guest, Shell(tmp_path) as shell, unchanged(shell):
+        for said in (b"first", b" second"):
+            shell.attach(f"--log log {option} {guest.url}")
+            guest.send(said)
+            shell.expect(said)
+            shell.type(b"~.")
+            assert shell.prompt() == 0
+    assert (tmp_path / "log").read_bytes() == kept
+
+
+def test_a_log_that_is_there_keeps_its_mode_and_what_is_in_it(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    log.write_bytes(b"old ")
+    log.chmod(0o640)
+    with Guest(greeting=b"new") as guest, Shell(tmp_path) as shell:
+        assert shell.run(f"novaconsole --log log {guest.url} < /dev/null")[0] == 0
+    assert log.read_bytes() == b"old new"
+    assert stat.S_IMODE(log.stat().st_mode) == 0o640
+
+
+@pytest.mark.parametrize("reset", [False, True])
+def test_the_log_is_complete_after_a_drop(tmp_path: Path, reset: bool) -> None:
+    with Guest() as guest, Shell(tmp_path) as shell, unchanged(shell):
+        shell.attach(f"--log log {guest.url}")
+        guest.send(NOISE + LAST)
+        shell.expect(LAST)
+        guest.drop(reset=reset)
+        assert shell.prompt() == 3
+    assert (tmp_path / "log").read_bytes() == NOISE + LAST
+
+
+def test_what_arrived_before_the_drop_is_logged_though_the_screen_is_slow(
+    tmp_path: Path,
+) -> None:
+    with Guest() as guest, Shell(tmp_path) as shell, unchanged(shell):
+        shell.attach(f"--log log {guest.url}")
+        guest.send(NOISE)
+        guest.send(LAST)
+        shell.wait_stuck()
+        guest.drop()
+        assert shell.prompt() == 3
+    assert (tmp_path / "log").read_bytes() == NOISE + LAST
+
+
+def test_what_was_shown_is_in_the_log_after_sigkill(tmp_path: Path) -> None:
+    with Guest(floods=True) as guest, Shell(tmp_path) as shell, unchanged(shell):
+        shell.attach(f"--log log {guest.url}")
+        attached = len(shell.output_so_far)
+        shell.expect(b"000002000 ")
+        os.kill(shell.job, SIGKILL)
+        assert shell.prompt() == 137
+        shown = shell.output[attached:].removesuffix(b"Killed\r\n")
+        log = (tmp_path / "log").read_bytes()
+    assert log == numbered_lines(len(log))
+    # bash tells of the death in a line of its own, which is not the guest's.
+    flood = shown[: shown.rindex(b"xyz\r\n")]
+    assert len(flood) > 2000 * 38
+    assert log.startswith(flood)
+
+
+def test_a_full_disk_is_told_once_and_the_session_goes_on(tmp_path: Path) -> None:
+    with Guest() as guest, Shell(tmp_path) as shell, unchanged(shell):
+        shell.attach(f"--log /dev/full {guest.url}")
+        for said in (b"one", b"two", b"three"):
+            guest.send(said)
+            shell.expect(said)
+        shell.type(b"typed\r")
+        guest.wait_received(b"typed\r")
+        shell.type(b"~I")
+        shell.expect(b"log: none\r\n")
+        shell.type(b"~.")
+        assert shell.prompt() == 0
+        trouble = b"novaconsole: log /dev/full: No space left on device"
+        assert shell.output.count(trouble) == 1
+
+
+@pytest.mark.parametrize(
+    ("log", "stdin"),
+    [
+        ("missing/log", ""),
+        ("missing/log", "< /dev/null"),
+        (".", ""),
+        ("/proc/log", ""),
+        ("bin/state/log", ""),
+    ],
+)
+def test_a_log_that_cannot_be_written_is_told_before_connecting(
+    tmp_path: Path, log: str, stdin: str
+) -> None:
+    with Guest() as guest, Shell(tmp_path) as shell, unchanged(shell):
+        assert shell.run(f"novaconsole --log {log} {guest.url} {stdin}")[0] == 2
+        lines = shell.output.splitlines()
+        assert len(lines) == 2
+        assert lines[0].startswith(f"novaconsole: cannot write the log {log}".encode())
+    assert guest.connections == 0
+
+
+@pytest.mark.parametrize("arguments", ["-e nonsense", "--demo"])
+def test_wrong_usage_creates_no_log(tmp_path: Path, arguments: str) -> None:
+    with Guest() as guest, Shell(tmp_path) as shell, unchanged(shell):
+        assert shell.run(f"novaconsole {guest.url} --log log {arguments}")[0] == 2
+    assert not (tmp_path / "log").exists()
+    assert guest.connections == 0
+
+
+def test_a_pipe_as_the_log_gets_everything_too(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with Guest() as guest, Shell(tmp_path) as shell, unchanged(shell):
+        shell.run("cat < pipe > copy & disown")
+        shell.attach(f"--log pipe {guest.url}")
+        guest.send(NOISE + LAST)
+        shell.expect(LAST)
+        shell.type(b"\r~.")
+        assert shell.prompt() == 0
+        wait_until(lambda: (tmp_path / "copy").read_bytes() == NOISE + LAST)

@@ -1,0 +1,344 @@
+"""Input and output that are no terminals: pipes, files, nothing at all."""
+
+import os
+import random
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from select import select
+from signal import SIGKILL
+
+import pytest
+
+from shell import (
+    PATIENCE,
+    PROGRAM,
+    TOKEN,
+    Guest,
+    Shell,
+    environment,
+    numbered_lines,
+    unchanged,
+    wait_until,
+)
+
+MIB = 1 << 20
+NOISE = random.Random(2).randbytes(MIB)
+
+
+@contextmanager
+def program(
+    home: Path, *arguments: str, stdin: int = subprocess.PIPE
+) -> Iterator[subprocess.Popen[bytes]]:
+    """The program in a session of its own: no terminal anywhere."""
+    with subprocess.Popen(
+        [*PROGRAM, *arguments],
+        stdin=stdin,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environment(home),
+        cwd=home,
+        start_new_session=True,
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+# ---- input
+
+
+def test_piped_input_is_data_without_escapes(tmp_path: Path) -> None:
+    with Guest(echoes=True) as guest, Shell(tmp_path) as shell, unchanged(shell):
+        command = rf"printf '\r~.\n~?\r~~a\xff' | novaconsole {guest.url} > shown"
+        assert shell.run(command)[0] == 0
+    assert guest.received == b"\r~.\n~?\r~~a\xff"
+    assert (tmp_path / "shown").read_bytes() == guest.received
+
+
+def test_a_file_goes_in_and_comes_out_exactly(tmp_path: Path) -> None:
+    (tmp_path / "noise").write_bytes(NOISE)
+    with Guest(echoes=True) as guest, Shell(tmp_path) as shell, unchanged(shell):
+        assert shell.run(f"novaconsole {guest.url} < noise > shown")[0] == 0
+    assert guest.received == NOISE
+    assert (tmp_path / "shown").read_bytes() == NOISE
+    assert {frame.opcode for frame in guest.frames} == {2, 8}, "binary frames alone"
+
+
+@pytest.mark.parametrize("stdin", ["< /dev/null", "<&-", "< empty", ": |"])
+def test_no_input_at_all_shows_what_there_is_to_see(tmp_path: Path, stdin: str) -> None:
+    (tmp_path / "empty").touch()
+    before, after = (stdin, "") if stdin.endswith("|") else ("", stdin)
+    with Guest(greeting=b"login: ") as guest, Shell(tmp_path) as shell:
+        with unchanged(shell):
+            command = f"{before} novaconsole {guest.url} {after} > shown"
+            assert shell.run(command)[0] == 0
+        assert guest.wait_closing() == b"\x03\xe8"
+    assert (tmp_path / "shown").read_bytes() == b"login: "
+
+
+def test_all_streams_closed(tmp_path: Path) -> None:
+    """Then the websocket must not become standard output."""
+    with Guest(greeting=b"login: ") as guest, Shell(tmp_path) as shell:
+        with unchanged(shell):
+            assert shell.run(f"novaconsole {guest.url} <&- >&- 2>&-")[0] == 0
+        assert guest.wait_closing()
+    assert guest.received == b""
+
+
+def test_input_waits_for_a_peer_that_does_not_read(tmp_path: Path) -> None:
+    with (
+        Guest(reads=False) as guest,
+        program(tmp_path, guest.url) as process,
+    ):
+        assert process.stdin
+        os.set_blocking(process.stdin.fileno(), False)
+        taken = 0
+        while select([], [process.stdin], [], 2)[1]:  # 2 s: it takes no more
+            taken += os.write(process.stdin.fileno(), bytes(4096))
+            assert taken < 32 * MIB
+        assert taken > 0
+
+
+# ---- the end of the input
+
+
+def test_output_is_waited_for_until_it_pauses(tmp_path: Path) -> None:
+    """Not for a time since the input ended: the whole takes longer than the wait."""
+    with (
+        Guest() as guest,
+        program(tmp_path, "--close-wait", "1.5", guest.url) as process,
+    ):
+        assert process.stdin
+        process.stdin.write(b"go")
+        process.stdin.close()
+        guest.wait_received(b"go")
+        for number in range(4):
+            guest.send(b"%d" % number)
+            time.sleep(0.6)  # the guest's own pace
+        assert process.stdout
+        assert process.stdout.read() == b"0123"
+        assert process.wait(PATIENCE) == 0
+
+
+@pytest.mark.parametrize("seconds", [0.0, 0.5, 1.2])
+def test_the_wait_is_as_long_as_asked_for(tmp_path: Path, seconds: float) -> None:
+    options = [] if seconds == 0.5 else ["-w", str(seconds)]  # 0.5 is the default
+    with Guest() as guest, program(tmp_path, *options, guest.url) as process:
+        assert process.stdin
+        process.stdin.write(b"x")
+        process.stdin.flush()
+        guest.wait_received(b"x")
+        start = time.monotonic()
+        process.stdin.close()
+        guest.wait_closing()
+        assert time.monotonic() - start >= seconds
+        assert process.wait(PATIENCE) == 0
+
+
+def test_a_screen_that_is_slow_loses_nothing_at_the_end(tmp_path: Path) -> None:
+    """What waits for a slow reader is output that is still coming."""
+    with (
+        Guest() as guest,
+        program(tmp_path, "-w", "0.1", guest.url, stdin=subprocess.DEVNULL) as process,
+    ):
+        guest.send(numbered_lines(MIB))
+        time.sleep(1)  # the reader's own pace: ten times the wait
+        assert process.stdout
+        assert process.stdout.read() == numbered_lines(MIB)
+        assert process.wait(PATIENCE) == 0
+
+
+ENDINGS: dict[str, Callable[[Guest], None]] = {
+    "close": lambda guest: guest.close(1000),
+    "close for a reason": lambda guest: guest.close(1011, "gone"),
+    "drop": lambda guest: guest.drop(),
+}
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_the_far_end_leaves_after_the_input_ended(tmp_path: Path, ending: str) -> None:
+    with Guest() as guest, program(tmp_path, "-w60", guest.url) as process:
+        assert process.stdin
+        process.stdin.write(b"exit\r")
+        process.stdin.close()
+        guest.wait_received(b"exit\r")
+        guest.send(b"logout")
+        ENDINGS[ending](guest)
+        assert process.stdout
+        assert process.stdout.read() == b"logout"
+        assert process.wait(PATIENCE) == 0
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_the_far_end_leaves_before_the_input_ended(tmp_path: Path, ending: str) -> None:
+    with Guest() as guest, program(tmp_path, guest.url) as process:
+        assert process.stdin
+        process.stdin.write(b"exit\r")
+        process.stdin.flush()
+        guest.wait_received(b"exit\r")
+        guest.send(b"logout")
+        ENDINGS[ending](guest)
+        assert process.stdout
+        assert process.stdout.read() == b"logout"
+        assert process.wait(PATIENCE) == 3
+
+
+# ---- output
+
+
+@pytest.mark.parametrize("to", ["> shown", "| cat > shown"])
+def test_output_is_exact(tmp_path: Path, to: str) -> None:
+    """The keyboard is the terminal; what we say stays on it."""
+    with Guest(greeting=NOISE) as guest, Shell(tmp_path) as shell, unchanged(shell):
+        shell.attach(f"{guest.url} {to}")
+        wait_until(lambda: (tmp_path / "shown").stat().st_size == MIB)
+        shell.type(b"~.")
+        assert shell.prompt() == 0
+        assert shell.screen() == [
+            f"novaconsole: connected to: ws://127.0.0.1:{guest.port}/?token=***",
+            'novaconsole: type "~." to disconnect',
+            f"novaconsole: disconnected from 127.0.0.1:{guest.port}",
+            "<0>$",
+        ]
+    assert (tmp_path / "shown").read_bytes() == NOISE
+
+
+@pytest.mark.parametrize("stdin", ["", "< /dev/null"])
+def test_a_reader_that_has_enough_ends_it_in_order(tmp_path: Path, stdin: str) -> None:
+    with Guest(floods=True) as guest, Shell(tmp_path) as shell, unchanged(shell):
+        command = f"novaconsole {guest.url} {stdin} 2> told | head -c 100 > shown"
+        shell.run(f"{command}; echo ${{PIPESTATUS[@]}} > statuses")
+    assert (tmp_path / "statuses").read_text() == "0 0\n"
+    assert (tmp_path / "shown").read_bytes() == numbered_lines(100)
+    assert "error" not in (tmp_path / "told").read_text()
+
+
+def test_a_full_disk_is_an_error(tmp_path: Path) -> None:
+    with Guest(greeting=b"hello") as guest, Shell(tmp_path) as shell, unchanged(shell):
+        assert shell.run(f"novaconsole {guest.url} > /dev/full")[0] == 1
+        assert b"novaconsole: cannot write the output: No space left" in shell.output
+
+
+@pytest.mark.parametrize("told", ["--version", "--help"])
+@pytest.mark.parametrize(
+    ("to", "status"), [("| true", 0), (">&-", 0), ("> /dev/full", 1)]
+)
+def test_nobody_reads_what_was_asked_for(
+    tmp_path: Path, told: str, to: str, status: int
+) -> None:
+    with Shell(tmp_path) as shell, unchanged(shell):
+        command = f"novaconsole {told} 2> errors {to}"
+        shell.run(f"{command}; echo ${{PIPESTATUS[0]}} > status")
+    assert (tmp_path / "status").read_text() == f"{status}\n"
+    errors = (tmp_path / "errors").read_text()
+    assert errors.count("\n") == status  # a line, where there is something to tell
+    assert "Traceback" not in errors
+
+
+def test_an_error_is_told_though_there_is_no_output(tmp_path: Path) -> None:
+    with Shell(tmp_path) as shell, unchanged(shell):
+        assert shell.run("novaconsole ws://127.0.0.1:1/ >&-")[0] == 1
+        assert len(shell.output.splitlines()) == 2
+        assert b"Traceback" not in shell.output
+
+
+# ---- where there is nothing: cron, xargs
+
+
+def test_under_cron(tmp_path: Path) -> None:
+    with (
+        Guest(greeting=b"log\xffin: ") as guest,
+        (tmp_path / "mail").open("wb") as mail,
+    ):
+        done = subprocess.run(
+            ["env", "-i", *PROGRAM, guest.url],
+            stdin=subprocess.DEVNULL,
+            stdout=mail,
+            stderr=subprocess.PIPE,
+            cwd="/",
+            start_new_session=True,
+            timeout=PATIENCE,
+            check=False,
+        )
+    assert done.returncode == 0
+    assert (tmp_path / "mail").read_bytes() == b"log\xffin: "
+    assert done.stderr.decode().splitlines() == [
+        f"novaconsole: connected to: ws://127.0.0.1:{guest.port}/?token=***"
+    ]
+
+
+def test_under_xargs(tmp_path: Path) -> None:
+    with Guest(greeting=b"login: ") as guest, Shell(tmp_path) as shell:
+        command = f"echo {guest.url} | xargs novaconsole > shown"
+        assert shell.run(command)[0] == 0
+    assert (tmp_path / "shown").read_bytes() == b"login: "
+
+
+# ---- the URL from standard input
+
+
+def test_the_url_comes_through_a_pipe_and_the_keys_from_the_terminal(
+    tmp_path: Path,
+) -> None:
+    with Guest() as guest, Shell(tmp_path) as shell, unchanged(shell):
+        shell.start(f"echo {guest.url} | novaconsole --url -")
+        shell.expect(b'type "~." to disconnect\r\n')
+        shell.wait_raw()
+        shell.type(b"from the keyboard\r")
+        guest.wait_received(b"from the keyboard\r")
+        guest.send(b"to the screen")
+        shell.expect(b"to the screen")
+        shell.type(b"~.")
+        assert shell.prompt() == 0
+
+
+def test_the_url_comes_through_a_pipe_and_the_output_goes_into_one(
+    tmp_path: Path,
+) -> None:
+    with Guest(greeting=NOISE) as guest, Shell(tmp_path) as shell, unchanged(shell):
+        command = f"echo {guest.url} | novaconsole --url - 2> told | cat > shown"
+        shell.start(command)
+        wait_until(lambda: (tmp_path / "shown").exists())
+        wait_until(lambda: (tmp_path / "shown").stat().st_size == MIB)
+        shell.type(b"x")
+        guest.wait_received(b"x")
+        shell.type(b"\r~.")
+        assert shell.prompt() == 0
+    assert (tmp_path / "shown").read_bytes() == NOISE
+    assert TOKEN not in (tmp_path / "told").read_text()
+
+
+def test_without_a_terminal_what_follows_the_url_is_data(tmp_path: Path) -> None:
+    with Guest(echoes=True) as guest, program(tmp_path, "--url", "-") as process:
+        shown, told = process.communicate(guest.url.encode() + b"\nls\r~.\n", PATIENCE)
+        assert process.returncode == 0
+    assert guest.received == shown == b"ls\r~.\n"
+    assert TOKEN.encode() not in told
+
+
+@pytest.mark.parametrize("line", [b"", b"\n", b"http://127.0.0.1/\n", b"\xff\n"])
+def test_no_url_where_one_was_promised(tmp_path: Path, line: bytes) -> None:
+    with program(tmp_path, "--url", "-") as process:
+        shown, told = process.communicate(line, PATIENCE)
+        assert process.returncode == 2
+    assert shown == b""
+    assert told.startswith(b"novaconsole: not a websocket URL\n")
+
+
+def test_killing_it_leaves_a_pipe_blocking(tmp_path: Path) -> None:
+    """The pipe's other users must not find it changed."""
+    reader, writer = os.pipe()
+    try:
+        with Guest() as guest, program(tmp_path, guest.url, stdin=reader) as process:
+            os.write(writer, b"x")
+            guest.wait_received(b"x")
+            process.send_signal(SIGKILL)
+            process.wait(PATIENCE)
+            assert os.get_blocking(reader)
+    finally:
+        os.close(reader)
+        os.close(writer)

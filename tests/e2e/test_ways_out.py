@@ -1,0 +1,435 @@
+"""Every way out of a session, under a shell that has to live with what is left."""
+
+import os
+import re
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
+from pathlib import Path
+from signal import SIGHUP, SIGINT, SIGKILL, SIGQUIT, SIGTERM
+
+import pytest
+
+from shell import (
+    AT_ONCE,
+    CTRL_C,
+    TOKEN,
+    Guest,
+    Shell,
+    is_alive,
+    unchanged,
+    wait_until,
+)
+
+# ---- the user leaves
+
+
+def test_the_escape_leaves_with_0(tmp_path: Path) -> None:
+    with Guest() as guest, Shell(tmp_path) as shell, unchanged(shell):
+        shell.attach(guest.url)
+        shell.type(b"~.")
+        assert shell.prompt() == 0
+        assert guest.wait_closing() == b"\x03\xe8"
+    assert guest.received == b""
+
+
+def test_the_escape_may_come_in_three_reads(tmp_path: Path) -> None:
+    with Guest() as guest, Shell(tmp_path) as shell, unchanged(shell):
+        shell.attach(guest.url)
+        for key, seen in ((b"x\r", b"-1-"), (b"~", b"-2-")):
+            shell.type(key)
+            guest.send(seen)
+            shell.expect(seen)  # the program has been through its loop meanwhile
+        shell.type(b".")
+        assert shell.prompt() == 0
+    assert guest.received == b"x\r"
+
+
+@pytest.mark.parametrize("size", [0, 10, 1000, 100_000])
+def test_what_is_typed_behind_the_escape_is_for_the_shell(
+    tmp_path: Path, size: int
+) -> None:
+    """All in one go: so much for the guest, the escape, and a command."""
+    with Guest() as guest, Shell(tmp_path) as shell, unchanged(shell):
+        shell.attach(guest.url)
+        shell.type(b"x" * size + b"\r~.echo for the sh''ell; (exit 7)\r")
+        assert shell.prompt() == 0
+        shell.expect(b"\r\nfor the shell\r\n")
+        assert shell.prompt() == 7
+        guest.wait_closing()
+    assert (b"x" * size + b"\r").startswith(guest.received)
+
+
+def test_what_is_typed_while_connecting_is_for_the_guest(tmp_path: Path) -> None:
+    answered = threading.Event()
+    with Guest(upgrades=answered) as guest, Shell(tmp_path) as shell, unchanged(shell):
+        shell.start(f"novaconsole {guest.url}")
+        guest.wait_request()
+        shell.type(b"early")
+        shell.expect(b"early")  # the terminal echoes still
+        answered.set()
+        guest.wait_received(b"early")
+        shell.type(b"\r~.")
+        assert shell.prompt() == 0
+
+
+def test_what_was_typed_for_no_guest_is_for_the_shell(tmp_path: Path) -> None:
+    answered = threading.Event()
+    with Guest(upgrades=answered) as guest, Shell(tmp_path) as shell, unchanged(shell):
+        shell.start(f"novaconsole {guest.url}")
+        guest.wait_request()
+        shell.type(b"echo ear''ly")
+        shell.expect(b"echo ear''ly")
+        shell.type(CTRL_C)
+        assert shell.prompt() == 130
+        answered.set()
+
+
+# ---- the other side leaves
+
+LEAVINGS: dict[str, tuple[Callable[[Guest], None], str]] = {
+    "close": (
+        lambda guest: guest.close(1000, "Target closed"),
+        "closed by the other side: Target closed (code 1000, closed normally)",
+    ),
+    "close for a reason": (
+        lambda guest: guest.close(1011),
+        "closed by the other side: the server failed (code 1011, the server failed)",
+    ),
+    "drop": (lambda guest: guest.drop(), "lost: gone without a close frame"),
+    "reset": (lambda guest: guest.drop(reset=True), "lost: gone without a close frame"),
+}
+
+
+@pytest.mark.parametrize("leaving", LEAVINGS)
+def test_the_other_side_leaves_and_the_status_is_3(
+    tmp_path: Path, leaving: str
+) -> None:
+    leave, words = LEAVINGS[leaving]
+    login = Guest(greeting=b"login: ")
+    with login as guest, Shell(tmp_path) as shell, unchanged(shell):
+        shell.attach(guest.url)
+        shell.expect(b"login: ")
+        leave(guest)
+        assert shell.prompt() == 3
+        title = f"connection to 127.0.0.1:{guest.port}"
+        assert shell.screen()[2:4] == ["login:", f"novaconsole: {title} {words}"]
+
+
+def test_gone_at_once_without_a_byte_means_the_token(tmp_path: Path) -> None:
+    with Guest(drops=True) as guest, Shell(tmp_path) as shell, unchanged(shell):
+        status, output = shell.run(f"novaconsole {guest.url}")
+        assert status == 3
+        assert output.endswith(
+            f"novaconsole: 127.0.0.1:{guest.port} dropped the connection at once: "
+            "the token has probably expired or is wrong\r\n"
+            "novaconsole: get a new URL: openstack console url show --serial SERVER"
+            "\r\n".encode()
+        )
+
+
+# ---- signals
+
+
+@pytest.mark.parametrize(
+    "signals",
+    [[SIGINT], [SIGTERM], [SIGTERM] * 2, [SIGHUP], [SIGQUIT]],
+    ids=lambda signals: "-".join(signum.name for signum in signals),
+)
+def test_a_signal_ends_with_its_status(
+    tmp_path: Path, signals: list[signal.Signals]
+) -> None:
+    with Guest() as guest, Shell(tmp_path) as shell, unchanged(shell):
+        shell.attach(guest.url)
+        program = shell.job
+        for signum in signals:
+            os.kill(program, signum)
+        assert shell.prompt() == 128 + signals[0]
+        assert guest.wait_closing()
+
+
+def test_a_second_signal_while_leaving_changes_nothing(tmp_path: Path) -> None:
+    stubborn = Guest(answers_close=False)
+    with stubborn as guest, Shell(tmp_path) as shell, unchanged(shell):
+        shell.attach(guest.url)
+        program = shell.job
+        os.kill(program, SIGINT)
+        guest.wait_closing()
+        with suppress(ProcessLookupError):
+            while is_alive(program):
+                os.kill(program, SIGTERM)
+        assert shell.prompt() == 130
+
+
+def test_being_killed_leaves_the_shell_its_file_flags(tmp_path: Path) -> None:
+    """For they are never changed; the kernel shares them among all who use the file."""
+    with Guest(echoes=True) as guest, Shell(tmp_path) as shell, unchanged(shell):
+        shell.attach(guest.url)
+        assert shell.is_blocking
+        shell.type(b"typed")
+        shell.expect(b"typed")
+        assert shell.is_blocking
+        os.kill(shell.job, SIGKILL)
+        assert shell.prompt() == 137
+        assert shell.is_blocking
+
+
+# ---- whatever hangs: "~." and SIGTERM act at once
+
+
+def paste(shell: Shell) -> None:
+    """More than the peer and the network take; all of it is read before we go on."""
+    text = b"pasted " * 75_000
+    shell.type(text + b"\r~I")
+    (sent,) = shell.expect(re.compile(rb"bytes: \d+ in, (\d+) out"))
+    assert int(sent) < len(text)
+
+
+@contextmanager
+def flooding_guest(shell: Shell) -> Iterator[Guest]:
+    with Guest(floods=True) as guest:
+        shell.attach(guest.url)
+        shell.expect(b"000001000 ")
+        yield guest
+
+
+@contextmanager
+def screen_that_takes_nothing(shell: Shell) -> Iterator[Guest]:
+    with Guest(floods=True) as guest:
+        shell.attach(guest.url)
+        shell.wait_stuck()
+        yield guest
+
+
+@contextmanager
+def peer_that_reads_nothing(shell: Shell) -> Iterator[Guest]:
+    with Guest(reads=False) as guest:
+        shell.attach(guest.url)
+        paste(shell)
+        yield guest
+
+
+@contextmanager
+def peer_that_answers_no_close(shell: Shell) -> Iterator[Guest]:
+    with Guest(answers_close=False) as guest:
+        shell.attach(guest.url)
+        yield guest
+
+
+@contextmanager
+def all_of_these(shell: Shell) -> Iterator[Guest]:
+    with Guest(floods=True, reads=False) as guest:
+        shell.attach(guest.url)
+        paste(shell)
+        shell.wait_stuck()
+        yield guest
+
+
+@pytest.mark.parametrize("by", ["escape", "signal"])
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        flooding_guest,
+        screen_that_takes_nothing,
+        peer_that_reads_nothing,
+        peer_that_answers_no_close,
+        all_of_these,
+    ],
+)
+def test_leaving_waits_for_nobody(
+    tmp_path: Path,
+    trouble: Callable[[Shell], AbstractContextManager[Guest]],
+    by: str,
+) -> None:
+    with Shell(tmp_path) as shell, unchanged(shell), trouble(shell):
+        program = shell.job
+        start = time.monotonic()
+        if by == "escape":
+            shell.type(b"\r~.")
+        else:
+            os.kill(program, SIGTERM)
+        if trouble is flooding_guest:  # its screen is read
+            status = shell.prompt()
+            took = time.monotonic() - start
+        else:
+            wait_until(lambda: not is_alive(program))
+            took = time.monotonic() - start
+            status = shell.prompt()
+        assert status == (0 if by == "escape" else 143)
+        assert took < AT_ONCE
+
+
+# ---- the terminal leaves
+
+
+@pytest.mark.parametrize("floods", [False, True])
+def test_the_end_of_the_terminal_is_the_end_of_the_program(
+    tmp_path: Path, floods: bool
+) -> None:
+    with Guest(floods=floods) as guest, Shell(tmp_path) as shell:
+        shell.attach(guest.url)
+        program = shell.job
+        shell.hang_up()
+        wait_until(lambda: not is_alive(program))
+
+
+def test_without_a_hangup_signal_the_end_of_the_terminal_is_noticed(
+    tmp_path: Path,
+) -> None:
+    """HUP is ignored, so that only the keyboard can tell."""
+    with Guest() as guest, Shell(tmp_path) as shell:
+        shell.run("trap '' HUP")
+        shell.attach(guest.url)
+        program = shell.job
+        shell.hang_up()
+        wait_until(lambda: not is_alive(program))
+        guest.wait_closing()
+
+
+def test_under_nohup_it_outlives_the_terminal(tmp_path: Path) -> None:
+    keys, shown = tmp_path / "keys", tmp_path / "shown"
+    os.mkfifo(keys)
+    with Guest() as guest, Shell(tmp_path) as shell:
+        shell.start(f"nohup novaconsole {guest.url} < keys > shown 2> told & echo $!")
+        (pid,) = shell.expect(re.compile(rb"\n(\d+)\r\n"))
+        program = int(pid)
+        with keys.open("wb", buffering=0) as keyboard:
+            keyboard.write(b"before")
+            guest.wait_received(b"before")
+            shell.hang_up()
+            wait_until(lambda: not is_alive(shell.pid))
+            os.kill(program, SIGHUP)
+            keyboard.write(b"after")
+            guest.wait_received(b"after")
+            guest.send(b"still here")
+        wait_until(lambda: not is_alive(program))
+    assert shown.read_bytes() == b"still here"
+
+
+# ---- before there is a session
+
+
+def test_ctrl_c_while_the_server_is_mute(tmp_path: Path) -> None:
+    with Guest(answer=b"") as guest, Shell(tmp_path) as shell, unchanged(shell):
+        shell.start(f"novaconsole --connect-timeout 60 {guest.url}")
+        guest.wait_request()
+        start = time.monotonic()
+        shell.type(CTRL_C)
+        assert shell.prompt() == 130
+        assert time.monotonic() - start < AT_ONCE
+        assert shell.output == b"^C"
+
+
+def test_ctrl_c_while_keystone_is_mute(tmp_path: Path) -> None:
+    with Guest(answer=b"") as keystone:
+        cloud = {
+            "OS_AUTH_URL": f"http://127.0.0.1:{keystone.port}/v3",
+            "OS_USERNAME": "user",
+            "OS_PASSWORD": "password",
+            "OS_PROJECT_NAME": "project",
+            "OS_USER_DOMAIN_NAME": "Default",
+            "OS_PROJECT_DOMAIN_NAME": "Default",
+        }
+        with Shell(tmp_path, **cloud) as shell, unchanged(shell):
+            shell.start("novaconsole vm")
+            keystone.wait_request()
+            start = time.monotonic()
+            shell.type(CTRL_C)
+            assert shell.prompt() == 130
+            assert time.monotonic() - start < AT_ONCE
+            assert shell.output == b"^C"
+
+
+@pytest.mark.parametrize("module", ["typer", "trio", "trio_websocket"])
+def test_ctrl_c_while_starting(tmp_path: Path, module: str) -> None:
+    """On a slow disk the imports take seconds."""
+    slow_disk = tmp_path / "slow_disk"
+    slow_disk.mkdir()
+    (slow_disk / f"{module}.py").write_text("print('loading')\nwhile True: pass\n")
+    path = os.pathsep.join([str(slow_disk), os.environ.get("PYTHONPATH", "")])
+    with Shell(tmp_path, PYTHONPATH=path) as shell, unchanged(shell):
+        shell.start("novaconsole ws://127.0.0.1/")
+        shell.expect(b"loading\r\n")
+        shell.type(CTRL_C)
+        assert shell.prompt() == 130
+        assert shell.output.strip() == b"loading\r\n^C"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status"),
+    [
+        ("", 2),
+        ("--no-such-option", 2),
+        ("http://127.0.0.1/", 1),  # a server's name, and no cloud
+        ("--url http://127.0.0.1/", 2),
+        ("ws://127.0.0.1/ --demo", 2),
+        ("ws://127.0.0.1/ -e CR", 2),
+        ("ws://127.0.0.1:1/", 1),
+    ],
+)
+def test_an_error_is_told_in_the_status_and_in_two_lines_at_most(
+    tmp_path: Path, arguments: str, status: int
+) -> None:
+    with Shell(tmp_path) as shell, unchanged(shell):
+        assert shell.run(f"novaconsole {arguments}")[0] == status
+        lines = shell.output.splitlines()
+        assert 1 <= len(lines) <= 2
+        assert all(line.startswith(b"novaconsole: ") for line in lines)
+
+
+# ---- a bug of ours
+
+# A method of each task, made to fail on "!", or on a terminal of 33 columns.
+CRASHING = """
+import sys
+from novaconsole.cli import main
+from novaconsole.escape import EscapeParser
+from novaconsole.link import Link
+from novaconsole.terminal import Terminal
+
+owner, name = {
+    "keyboard": (EscapeParser, "feed"),
+    "sender": (Link, "send"),
+    "screen": (Terminal, "send_all"),
+    "signals": (Terminal, "size"),
+}[sys.argv.pop(1)]
+plain = getattr(owner, name)
+
+def crashing(self, *args):
+    if args == (b"!",) or name == "size" and plain(self).columns == 33:
+        raise RuntimeError("kaboom")
+    return plain(self, *args)
+
+setattr(owner, name, crashing)
+main()
+"""
+PROVOCATIONS: dict[str, Callable[[Shell, Guest], None]] = {
+    "keyboard": lambda shell, _: shell.type(b"!"),
+    "sender": lambda shell, _: shell.type(b"!"),
+    "screen": lambda _, guest: guest.send(b"!"),
+    "signals": lambda shell, _: shell.resize(columns=33, lines=10),
+}
+
+
+@pytest.mark.parametrize(
+    ("task", "debug"), [*((task, False) for task in PROVOCATIONS), ("screen", True)]
+)
+def test_a_crash_is_told_in_one_line_and_the_status_is_1(
+    tmp_path: Path, task: str, debug: bool
+) -> None:
+    (tmp_path / "crash.py").write_text(CRASHING)
+    with Guest() as guest, Shell(tmp_path) as shell, unchanged(shell):
+        arguments = f"{task} {guest.url}{' -d' * debug}"
+        shell.attach(arguments, program="$PYTHON crash.py")
+        PROVOCATIONS[task](shell, guest)
+        assert shell.prompt() == 1
+        told = shell.output.splitlines()
+        crash = b"novaconsole: internal error: RuntimeError: kaboom"
+        assert told.count(crash) == 1
+        traceback = [line for line in told if b"Traceback" in line]
+        assert bool(traceback) == debug
+        assert TOKEN.encode() not in shell.output
+        assert all(line.startswith(b"novaconsole: ") for line in told if line)
+        assert guest.wait_closing()

@@ -1,0 +1,480 @@
+"""A cloud on loopback: Keystone v3 and Nova as far as a serial console needs them.
+
+Statuses and bodies are those of Nova 26 and Keystone 22.  openstacksdk talks real HTTP
+to it.  What a test wants to be different, it sets on the `FakeCloud`.
+"""
+
+import json
+import re
+import socket
+import ssl
+import sys
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any, ClassVar, NamedTuple
+from urllib.parse import parse_qs, urlsplit
+from uuid import uuid4
+
+USER, PASSWORD, PROJECT = "demo", "pass-phrase-of-the-user", "demo"
+KEYSTONE_TOKEN = "gAAAAAB-keystone-token"
+CONSOLE_TOKEN = "11112222-console-token"
+SECRETS = (PASSWORD, KEYSTONE_TOKEN, CONSOLE_TOKEN)
+PROJECT_ID = "b3fb7c46ed6e46628ba3542ea5810a97"
+REGIONS = ("RegionOne", "RegionTwo")
+
+_OLDEST, _NEWEST, _REMOTE_CONSOLES_SINCE = (2, 1), (2, 93), (2, 6)
+_SETTINGS = re.compile(
+    r"OS_|_?NOVACONSOLE_|_TYPER_|COMP_|(HTTPS?|ALL|NO)_PROXY$", re.IGNORECASE
+)
+_FAULTS = {
+    400: "badRequest",
+    403: "forbidden",
+    404: "itemNotFound",
+    409: "conflictingRequest",
+    501: "notImplemented",
+}
+_UNEXPECTED = (
+    "Unexpected API Error. Please report this at http://bugs.launchpad.net/nova/ and "
+    "attach the Nova API log if possible.\n<class '{}'>"
+)
+_UNAUTHORIZED = {
+    "error": {
+        "code": 401,
+        "title": "Unauthorized",
+        "message": "The request you have made requires authentication.",
+    }
+}
+
+
+class Answer(NamedTuple):
+    """Status, body (bytes, or what becomes JSON), and headers of its own."""
+
+    status: int
+    body: Any
+    headers: dict[str, str] = {}  # noqa: RUF012 # nobody changes it
+
+
+def fault(code: int, message: str) -> Answer:
+    """An error as Nova words it."""
+    name = _FAULTS.get(code, "computeFault")
+    return Answer(code, {name: {"code": code, "message": message}})
+
+
+def unexpected(exception: str) -> Answer:
+    """What Nova says when it did not see it coming."""
+    return fault(500, _UNEXPECTED.format(exception))
+
+
+# What Nova answers in place of a console, by what is the matter.
+SERIAL_CONSOLE_OFF = fault(400, "Unavailable console type serial.")
+FORBIDDEN = fault(
+    403, "Policy doesn't allow os_compute_api:os-remote-consoles to be performed."
+)
+NOT_READY = fault(409, "Instance {id} is not ready")
+BEING_DELETED = unexpected("nova.exception.InstanceInvalidState")
+COMPUTE_DOWN = unexpected("oslo_messaging.exceptions.MessagingTimeout")
+NOT_SUPPORTED = fault(501, "The requested functionality is not supported.")
+GONE = fault(404, "Instance {id} could not be found.")
+UNAUTHORIZED = Answer(401, _UNAUTHORIZED)
+_NO_SUCH_RESOURCE = fault(404, "The resource could not be found.")
+
+
+@dataclass
+class FakeServer:
+    """A server of the cloud; Nova gives a URL for one that is off as well."""
+
+    name: str
+    status: str = "ACTIVE"
+    project_id: str = PROJECT_ID
+    id: str = field(default_factory=lambda: str(uuid4()))
+
+
+@dataclass
+class FakeCloud:
+    """What the cloud has and how it behaves; and what it was asked.
+
+    Attributes:
+        url: without a path.
+        servers: as listed.
+        console_url: what a console request gives; at first, where nobody listens.
+        console_fault: what it gives instead; `{id}` is replaced.
+        microversions: the range that Nova knows; None before there were any.
+        compute: whether the catalogue has a compute service.
+        servers_answer: in place of everything about servers but consoles.
+        requests: method and path with query, in order.
+    """
+
+    url: str
+    console_url: str
+    servers: list[FakeServer] = field(default_factory=list)
+    console_fault: Answer | None = None
+    microversions: tuple[tuple[int, int], tuple[int, int]] | None = (_OLDEST, _NEWEST)
+    compute: bool = True
+    servers_answer: Answer | None = None
+    requests: list[tuple[str, str]] = field(default_factory=list)
+    _stalled: dict[str, threading.Event] = field(default_factory=dict)
+    _changed: threading.Condition = field(default_factory=threading.Condition)
+
+    def add(self, name: str, **settings: str) -> FakeServer:
+        """Another server."""
+        server = FakeServer(name, **settings)
+        self.servers.append(server)
+        return server
+
+    def paths(self, method: str) -> list[str]:
+        """The paths that were asked with a method, without their queries."""
+        return [urlsplit(path).path for asked, path in self.requests if asked == method]
+
+    def stall(self, path: str) -> None:
+        """Answer requests for this path only when the cloud is closed."""
+        self._stalled[path] = threading.Event()
+
+    def wait_for_request(self, path: str, timeout: float = 20) -> None:
+        """Wait until the path has been asked for."""
+        with self._changed:
+            assert self._changed.wait_for(
+                lambda: any(urlsplit(asked).path == path for _, asked in self.requests),
+                timeout,
+            ), f"nobody asked for {path}: {self.requests}"
+
+    def auth(self, **changed: str) -> dict[str, str]:
+        """The section `auth` of clouds.yaml."""
+        return {
+            "auth_url": f"{self.url}/identity/v3",
+            "username": USER,
+            "password": PASSWORD,
+            "project_name": PROJECT,
+            "user_domain_name": "Default",
+            "project_domain_name": "Default",
+        } | changed
+
+    def config(self, **changed: Any) -> dict[str, Any]:
+        """An entry of clouds.yaml."""
+        return {"auth": self.auth(), "region_name": REGIONS[0]} | changed
+
+    def environment(self) -> dict[str, str]:
+        """The same as `OS_*` variables, as an openrc file sets them."""
+        variables = {f"OS_{name.upper()}": value for name, value in self.auth().items()}
+        return variables | {
+            "OS_REGION_NAME": REGIONS[0],
+            "OS_IDENTITY_API_VERSION": "3",
+        }
+
+    # ---- what the server below calls
+
+    def receive(self, method: str, target: str) -> None:
+        """Write a request down; hold it if the test wants that."""
+        with self._changed:
+            self.requests.append((method, target))
+            self._changed.notify_all()
+        stalled = self._stalled.get(urlsplit(target).path)
+        if stalled:
+            stalled.wait()
+
+    def release(self) -> None:
+        """Answer what is stalled."""
+        for event in self._stalled.values():
+            event.set()
+
+    def answer(self, request: "Request") -> Answer:
+        """Find out who is asked."""
+        path = request.path
+        if path.startswith("/identity"):
+            return self._keystone(request, path.removeprefix("/identity"))
+        match = re.fullmatch(r"/compute(?:/(RegionTwo))?/(v2(?:\.1)?)(/.*)?", path)
+        if match is None:
+            return _NO_SUCH_RESOURCE
+        if (match[3] or "/") == "/":
+            return self._nova_version(match[2])
+        if request.headers.get("X-Auth-Token") != KEYSTONE_TOKEN:
+            return UNAUTHORIZED
+        # The compatible v2 takes no notice of microversions.
+        legacy = match[2] == "v2" or self.microversions is None
+        wanted = None if legacy else request.microversion or _OLDEST
+        if wanted is not None and self.microversions is not None:
+            low, high = self.microversions
+            if not low <= wanted <= high:
+                return fault(
+                    406,
+                    f"Version {_dotted(wanted)} is not supported by the API. Minimum is"
+                    f" {_dotted(low)} and maximum is {_dotted(high)}.",
+                )
+        return self._nova(request, match[3], wanted)
+
+    def _keystone(self, request: "Request", path: str) -> Answer:
+        version = {
+            "id": "v3.14",
+            "status": "stable",
+            "updated": "2020-04-07T00:00:00Z",
+            "links": [{"rel": "self", "href": f"{self.url}/identity/v3/"}],
+            "media-types": [],
+        }
+        match request.method, path.rstrip("/"):
+            case "GET", "":
+                return Answer(300, {"versions": {"values": [version]}})
+            case "GET", "/v3":
+                return Answer(200, {"version": version})
+            case "POST", "/v3/auth/tokens":
+                identity = request.json["auth"]["identity"]
+                user = identity.get("password", {}).get("user", {})
+                if (user.get("name"), user.get("password")) != (USER, PASSWORD):
+                    return UNAUTHORIZED
+                return Answer(
+                    201, {"token": self._token()}, {"X-Subject-Token": KEYSTONE_TOKEN}
+                )
+            case _:
+                return Answer(404, {"error": {"code": 404, "message": "Not found."}})
+
+    def _token(self) -> dict[str, Any]:
+        domain = {"id": "default", "name": "Default"}
+        compute = [
+            {
+                "id": f"compute-{region}",
+                "interface": "public",
+                "region_id": region,
+                "region": region,
+                "url": f"{self.url}/compute/{path}v2.1",
+            }
+            for region, path in zip(REGIONS, ("", "RegionTwo/"), strict=True)
+        ]
+        service = {"id": "c", "type": "compute", "name": "nova", "endpoints": compute}
+        return {
+            "methods": ["password"],
+            "user": {"domain": domain, "id": "u", "name": USER},
+            "project": {"domain": domain, "id": PROJECT_ID, "name": PROJECT},
+            "roles": [{"id": "m", "name": "member"}],
+            "audit_ids": ["a"],
+            "issued_at": "2020-01-01T00:00:00.000000Z",
+            "expires_at": "2100-01-01T00:00:00.000000Z",
+            "catalog": [service] if self.compute else [],
+        }
+
+    def _nova_version(self, name: str) -> Answer:
+        known = self.microversions if name == "v2.1" else None
+        version = {
+            "id": name if name == "v2.1" else "v2.0",
+            "status": "CURRENT" if name == "v2.1" else "SUPPORTED",
+            "version": _dotted(known[1]) if known else "",
+            "min_version": _dotted(known[0]) if known else "",
+            "updated": "2013-07-23T11:33:21Z",
+            "links": [{"rel": "self", "href": f"{self.url}/compute/{name}/"}],
+        }
+        return Answer(200, {"version": version})
+
+    def _nova(
+        self, request: "Request", path: str, microversion: tuple[int, int] | None
+    ) -> Answer:
+        if request.method == "GET" and self.servers_answer:
+            return self.servers_answer
+        if request.method == "GET" and path in ("/servers", "/servers/detail"):
+            return self._list(request, detail=path != "/servers")
+        match = re.fullmatch(r"/servers/([^/]+)(/remote-consoles|/action)?", path)
+        if match is None:
+            return _NO_SUCH_RESOURCE
+        # MySQL does not care for the case of an id.
+        asked = match[1].lower()
+        server = next((each for each in self.servers if each.id == asked), None)
+        no_such_server = fault(404, GONE.body["itemNotFound"]["message"])
+        if server is None:
+            return _filled(no_such_server, match[1])
+        if request.method == "GET" and match[2] is None:
+            return Answer(200, {"server": _details(server)})
+        has_remote_consoles = (
+            microversion is not None and microversion >= _REMOTE_CONSOLES_SINCE
+        )
+        if request.method == "POST" and match[2] == "/remote-consoles":
+            if not has_remote_consoles:
+                return _NO_SUCH_RESOURCE
+            wanted = request.json.get("remote_console")
+            if wanted is None:
+                return fault(400, "'remote_console' is a required property")
+            if wanted != {"protocol": "serial", "type": "serial"}:
+                return fault(400, "Invalid input for field/attribute protocol.")
+            return self._console("remote_console", {"protocol": "serial"}, server)
+        if request.method == "POST" and match[2] == "/action":
+            if has_remote_consoles or "os-getSerialConsole" not in request.json:
+                return _NO_SUCH_RESOURCE
+            return self._console("console", {}, server)
+        return _NO_SUCH_RESOURCE
+
+    def _console(self, key: str, extra: dict[str, str], server: FakeServer) -> Answer:
+        if self.console_fault:
+            return _filled(self.console_fault, server.id)
+        if server.status in ("BUILD", "ERROR"):
+            return _filled(NOT_READY, server.id)
+        return Answer(200, {key: {"type": "serial", "url": self.console_url} | extra})
+
+    def _list(self, request: "Request", *, detail: bool) -> Answer:
+        pattern = request.query.get("name", "")
+        try:
+            expression = re.compile(pattern, re.IGNORECASE)  # as MySQL's REGEXP
+        except re.error:
+            return fault(
+                400,
+                f"Invalid input for query parameters name. Value: {pattern}. "
+                f"'{pattern}' is not a 'regex'",
+            )
+        found = [server for server in self.servers if expression.search(server.name)]
+        return Answer(
+            200,
+            {
+                "servers": [
+                    _details(server)
+                    if detail
+                    else {"id": server.id, "name": server.name, "links": []}
+                    for server in found
+                ]
+            },
+        )
+
+
+def _details(server: FakeServer) -> dict[str, Any]:
+    return {
+        "id": server.id,
+        "name": server.name,
+        "status": server.status,
+        "tenant_id": server.project_id,
+        "user_id": "u",
+        "metadata": {},
+        "addresses": {},
+        "links": [],
+        "OS-EXT-STS:vm_state": server.status.lower(),
+    }
+
+
+def _filled(answer: Answer, server_id: str) -> Answer:
+    text = json.dumps(answer.body).replace("{id}", server_id)
+    return Answer(answer.status, json.loads(text), answer.headers)
+
+
+def _dotted(version: tuple[int, int]) -> str:
+    return f"{version[0]}.{version[1]}"
+
+
+class Request(BaseHTTPRequestHandler):
+    """One connection, as long as the client keeps it."""
+
+    protocol_version = "HTTP/1.1"
+    cloud: ClassVar[FakeCloud]
+    query: dict[str, str]
+    json: dict[str, Any]
+
+    @property
+    def method(self) -> str:
+        """GET or POST."""
+        return self.command
+
+    @property
+    def microversion(self) -> tuple[int, int] | None:
+        """What the client asks for."""
+        header = self.headers.get("OpenStack-API-Version", "")
+        match = re.fullmatch(r"compute (\d+)\.(\d+)", header)
+        return (int(match[1]), int(match[2])) if match else None
+
+    def _handle(self) -> None:
+        length = int(self.headers.get("Content-Length", 0))
+        self.json = json.loads(self.rfile.read(length) or "{}")
+        target = self.path
+        self.cloud.receive(self.command, target)
+        parts = urlsplit(target)
+        self.path = parts.path
+        self.query = {
+            name: values[-1] for name, values in parse_qs(parts.query).items()
+        }
+        answer = self.cloud.answer(self)
+        body = answer.body
+        if not isinstance(body, bytes):
+            body = json.dumps(body).encode()
+        self.send_response(answer.status)
+        headers = {"Content-Type": "application/json", "Content-Length": len(body)}
+        for name, value in (headers | answer.headers).items():
+            self.send_header(name, str(value))
+        self.end_headers()
+        self.wfile.write(body)
+
+    do_GET = do_POST = _handle  # noqa: N815 # the names that http.server looks for
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
+        """Say nothing on standard error."""
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = False  # closing waits for them
+
+    def __init__(self, handler: type[Request], context: ssl.SSLContext | None) -> None:
+        super().__init__(("127.0.0.1", 0), handler)
+        self._connections: list[socket.socket] = []
+        self.failures: list[BaseException] = []
+        if context:
+            self.socket = context.wrap_socket(
+                self.socket, server_side=True, do_handshake_on_connect=False
+            )
+
+    def get_request(self) -> tuple[socket.socket, Any]:
+        """Accept a connection, and remember it."""
+        connection, address = super().get_request()
+        self._connections.append(connection)
+        return connection, address
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that hangs up, or does not like our certificate, is no error."""
+        failure = sys.exception()
+        if failure and not isinstance(failure, (ConnectionError, ssl.SSLError)):
+            self.failures.append(failure)
+
+    def hang_up(self) -> None:
+        """End the connections that clients keep open."""
+        for connection in self._connections:
+            with suppress(OSError):  # it has ended
+                connection.shutdown(socket.SHUT_RDWR)
+
+
+@contextmanager
+def refused_port() -> Iterator[int]:
+    """A port of loopback on which nobody listens, and nobody else can."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        yield taken.getsockname()[1]
+
+
+@contextmanager
+def fake_cloud(context: ssl.SSLContext | None = None) -> Iterator[FakeCloud]:
+    """A cloud that runs until the block is left."""
+
+    class Handler(Request):
+        pass
+
+    with _Server(Handler, context) as server, refused_port() as port:
+        scheme = "https" if context else "http"
+        cloud = FakeCloud(
+            f"{scheme}://127.0.0.1:{server.server_address[1]}",
+            f"ws://127.0.0.1:{port}/?token={CONSOLE_TOKEN}",
+        )
+        Handler.cloud = cloud
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+        thread.start()
+        try:
+            yield cloud
+        finally:
+            cloud.release()
+            server.shutdown()
+            server.hang_up()
+            thread.join()
+    assert not server.failures
+
+
+def write_clouds(path: Path, **clouds: dict[str, Any]) -> Path:
+    """Write a clouds.yaml; JSON is YAML."""
+    path.write_text(json.dumps({"clouds": clouds}))
+    return path
+
+
+def without_settings(environment: Mapping[str, str]) -> dict[str, str]:
+    """The environment without what would choose a cloud, an option or a proxy."""
+    return {
+        name: value for name, value in environment.items() if not _SETTINGS.match(name)
+    }

@@ -1,0 +1,169 @@
+"""The whole way to a real guest: nova's serial proxy, qemu's serial port, a login."""
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from lab.conftest import Attach, Console, Light
+
+# The first test starts everything, which takes half a minute on a busy machine.
+pytestmark = [pytest.mark.lab, pytest.mark.timeout(300)]
+
+
+def read_until(program: "subprocess.Popen[bytes]", wanted: bytes) -> bytes:
+    """Read the program's output up to and with what is wanted."""
+    assert program.stdout is not None
+    output = b""
+    while wanted not in output:
+        # The test's own timeout bounds this.
+        data = os.read(program.stdout.fileno(), 65536)
+        assert data, f"{wanted!r} is not in {output!r}"
+        output += data
+    return output
+
+
+def type_into(program: "subprocess.Popen[bytes]", data: bytes) -> None:
+    assert program.stdin is not None
+    program.stdin.write(data)
+    program.stdin.flush()
+
+
+def finish(program: "subprocess.Popen[bytes]") -> tuple[bytes, bytes]:
+    """Close the input; the rest of the output, and the messages."""
+    return program.communicate(timeout=60)
+
+
+def logged_in(console: Console) -> Console:
+    console.log_in()
+    return console
+
+
+def leave(console: Console) -> None:
+    console.type(b"~.")
+    console.expect(b"disconnected from")
+    assert console.wait() == 0
+
+
+def test_log_in_run_a_command_and_leave(
+    light: Light, attach: Attach, tmp_path: Path
+) -> None:
+    """The shell asks for the cursor after its prompt; the answer is no typing."""
+    log = tmp_path / "console.log"
+    console = logged_in(attach(light.url, "--log", str(log)))
+
+    console.type(b"echo hello-$((40+2))\r")
+    console.expect(rb"\r\nhello-42\r\n")
+    console.expect_prompt()
+    leave(console)
+
+    logged = log.read_bytes()
+    assert b"\r\nhello-42\r\n" in logged
+    assert logged in console.shown
+
+
+def test_the_session_outlives_a_reboot_of_the_guest(
+    light: Light, attach: Attach
+) -> None:
+    console = logged_in(attach(light.url))
+
+    console.type(b"reboot\r")
+    console.expect(rb"Restarting system")
+    console.expect(rb"Linux version")
+    console.expect(rb"login: ")
+    console.type(b"\r")
+    console.expect(rb"login: ")
+    leave(console)
+
+
+def test_piped_input_is_typed_and_the_output_is_exact(
+    light: Light, attach: Attach, tmp_path: Path
+) -> None:
+    leave(logged_in(attach(light.url)))
+    log = tmp_path / "console.log"
+    program = attach.piped(light.url, "--log", str(log))
+
+    type_into(program, b"seq 30000; echo e''nd\r")
+    output = read_until(program, b"\r\nend\r\n")
+    rest, messages = finish(program)
+
+    assert program.returncode == 0
+    numbers = b"".join(b"%d\r\n" % number for number in range(1, 30001))
+    assert numbers + b"end\r\n" in output
+    assert log.read_bytes() == output + rest
+    assert messages.count(b"\n") == 1
+    assert messages.startswith(b"novaconsole: connected to: ws://127.0.0.1:")
+
+
+def test_every_byte_passes_both_ways(light: Light, attach: Attach) -> None:
+    leave(logged_in(attach(light.url)))
+    data = bytes(range(256)) * 4
+    program = attach.piped(light.url)
+
+    type_into(
+        program,
+        b"stty raw -echo; echo rea''dy; dd bs=1 count=%d 2>/dev/null; "
+        b"stty sane; echo do''ne\r" % len(data),
+    )
+    read_until(program, b"ready\n")
+    type_into(program, data)
+    output = read_until(program, b"done\r\n")
+    finish(program)
+
+    assert output.startswith(data)
+    assert program.returncode == 0
+
+
+def test_an_expired_token_is_told(light: Light, attach: Attach) -> None:
+    console = attach(light.expired_url())
+
+    assert console.wait() == 3
+    assert b"the token has probably expired or is wrong" in console.shown
+    assert b"openstack console url show --serial" in console.shown
+
+
+def test_the_end_of_the_guest_is_told(light: Light, attach: Attach) -> None:
+    console = logged_in(attach(light.url))
+
+    light.kill_guest()
+
+    assert console.wait() == 3
+    assert b"closed by the other side: Target closed" in console.shown
+
+
+def test_the_end_of_the_proxy_is_told(light: Light, attach: Attach) -> None:
+    console = logged_in(attach(light.url))
+
+    light.kill_proxy()
+
+    assert console.wait() == 3
+    assert b"lost: gone without a close frame" in console.shown
+
+
+def test_the_proxy_is_trusted_with_its_ca(light_tls: Light, attach: Attach) -> None:
+    assert light_tls.url.startswith("wss://")
+
+    console = logged_in(attach(light_tls.url, "--cacert", str(light_tls.ca)))
+    console.type(b"echo secure-$((40+2))\r")
+    console.expect(rb"\r\nsecure-42\r\n")
+    console.expect_prompt()
+    leave(console)
+
+
+def test_the_proxy_is_not_trusted_without_its_ca(
+    light_tls: Light, attach: Attach
+) -> None:
+    console = attach(light_tls.url)
+
+    assert console.wait() == 1
+    assert b"is not trusted" in console.shown
+    assert b"--cacert" in console.shown
+    assert b"connected to" not in console.shown
+
+
+def test_an_unchecked_certificate_is_told(light_tls: Light, attach: Attach) -> None:
+    console = logged_in(attach(light_tls.url, "--insecure"))
+    leave(console)
+
+    assert b"the certificate is not checked" in console.shown

@@ -1,0 +1,97 @@
+"""The errors: a status and a sentence for each, in one module."""
+
+import ast
+import importlib
+import pkgutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import novaconsole
+from novaconsole import errors
+from novaconsole.ending import EXIT_STATUSES
+from novaconsole.errors import HandshakeFailed, NovaConsoleError
+
+PACKAGE = Path(novaconsole.__file__).parent
+
+
+def with_subclasses(cls: type[NovaConsoleError]) -> Iterator[type[NovaConsoleError]]:
+    yield cls
+    for subclass in cls.__subclasses__():
+        yield from with_subclasses(subclass)
+
+
+ERRORS = list(with_subclasses(NovaConsoleError))
+
+
+def message_shapes() -> Iterator[tuple[str, str]]:
+    """Where each error is made, and its message with `{}` for what is filled in."""
+    names = {cls.__name__ for cls in ERRORS}
+    for path in sorted(PACKAGE.glob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            match node:
+                case ast.Call(ast.Name(name), [message, *_]) if name in names:
+                    yield f"{path.stem}:{name}:{node.lineno}", _shape(message)
+
+
+def _shape(message: ast.expr) -> str:
+    match message:
+        case ast.Constant(str(text)):
+            return text
+        case ast.JoinedStr(parts):
+            return "".join(_shape(part) for part in parts)
+        case _:
+            return "{}"
+
+
+@pytest.mark.parametrize("cls", ERRORS)
+def test_every_error_says_when_it_is_raised(cls: type[NovaConsoleError]) -> None:
+    own = vars(cls)["__doc__"]
+    assert own
+    assert own.splitlines()[0].endswith(".")
+
+
+@pytest.mark.parametrize("cls", ERRORS)
+def test_every_error_has_a_status_that_is_documented(
+    cls: type[NovaConsoleError],
+) -> None:
+    assert str(cls.exit_status) in {status for status, _ in EXIT_STATUSES} - {"0"}
+
+
+def test_the_statuses_are_those_of_the_contract() -> None:
+    unusual = {cls.__name__: cls.exit_status for cls in ERRORS if cls.exit_status != 1}
+    assert unusual == {"UsageError": 2, "ConnectionLost": 3}
+
+
+@pytest.mark.parametrize("cls", ERRORS)
+def test_every_error_carries_message_and_hint(cls: type[NovaConsoleError]) -> None:
+    error = cls("it failed", "try again")
+    assert str(error) == "it failed"
+    assert error.hint == "try again"
+    assert cls("it failed").hint is None
+
+
+def test_a_failed_handshake_carries_the_http_status() -> None:
+    assert HandshakeFailed("no").status is None
+    assert HandshakeFailed("no", "try", status=503).status == 503
+
+
+def test_all_errors_stand_in_one_module_and_nothing_else_does() -> None:
+    for module in pkgutil.iter_modules(novaconsole.__path__):
+        importlib.import_module(f"novaconsole.{module.name}")
+    assert {cls.__module__ for cls in with_subclasses(NovaConsoleError)} == {
+        errors.__name__
+    }
+    assert {value for value in vars(errors).values() if isinstance(value, type)} == set(
+        ERRORS
+    )
+
+
+@pytest.mark.parametrize(
+    "shape", [pytest.param(shape, id=place) for place, shape in message_shapes()]
+)
+def test_messages_are_sentences_without_a_full_stop(shape: str) -> None:
+    assert shape
+    assert not shape.endswith((".", "!", "\n"))
+    assert shape == " ".join(shape.split())

@@ -1,0 +1,378 @@
+"""The escapes: OpenSSH's rules, whatever the pieces, and every byte accounted for."""
+
+from collections import Counter
+from collections.abc import Callable
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from novaconsole.errors import UsageError
+from novaconsole.escape import (
+    ESCAPES,
+    Action,
+    Command,
+    EscapeParser,
+    Event,
+    Send,
+    help_lines,
+    parse_escape_char,
+    show_char,
+)
+from pieces import (
+    CUTS,
+    REPLIES,
+    REPLY,
+    TYPED,
+    cut,
+    feed_in_pieces,
+    joined,
+    thorough,
+    ways_to_cut,
+)
+
+CPR = REPLIES["CPR"]
+QUIT, HELP = Command(Action.DISCONNECT), Command(Action.HELP)
+
+# The table of the contract, once more.
+KEYS = {
+    b".": Action.DISCONNECT,
+    b"?": Action.HELP,
+    b"\x1a": Action.SUSPEND,
+    b"I": Action.INFO,
+    b"B": Action.BREAK,
+    b"v": Action.MORE_MESSAGES,
+    b"V": Action.FEWER_MESSAGES,
+}
+
+CHARS = st.sampled_from([b"~", b"@", b"\x01", b".", b"?", b";", b"R", b"[", b"\x1a"])
+BITS = [
+    bytes([byte]) for byte in b"~~~~....\r\r\n\x1b\x1b[];019Rcn\x07\\?>$yuPIOBvV\x1aa@"
+]
+STARTS = [b"\r~", b"\n~", b"\r~\x1b[", b"\r~\x1b]"] * 6
+TYPING = st.lists(
+    st.sampled_from([*BITS, *BITS, *STARTS, *REPLIES.values(), *TYPED.values()]),
+    max_size=24,
+).map(b"".join) | st.binary(max_size=60)
+TYPING_WITHOUT_ESC = TYPING.map(lambda data: data.replace(b"\x1b", b"~"))
+
+
+def process_escapes(
+    data: bytes, char: bytes, reply_at: Callable[[int], int] = lambda _: 0
+) -> list[Event]:
+    """OpenSSH's process_escapes, as a loop over bytes.
+
+    Args:
+        data: what is typed.
+        char: the escape character.
+        reply_at: the length of the terminal's reply that begins at this position.
+    """
+    events: list[Event] = []
+    last_was_cr, escape_pending = True, False
+    position = 0
+    while position < len(data):
+        ch = data[position : position + 1]
+        if (last_was_cr or escape_pending) and (length := reply_at(position)):
+            events.append(Send(data[position : position + length]))
+            position += length
+            continue
+        position += 1
+        if escape_pending:
+            escape_pending = False
+            if ch in KEYS:
+                events.append(Command(KEYS[ch]))
+                continue
+            if ch != char:
+                events.append(Send(char))
+        elif last_was_cr and ch == char:
+            escape_pending = True
+            continue
+        last_was_cr = ch in (b"\r", b"\n")
+        events.append(Send(ch))
+    return joined(events)
+
+
+def sent(events: list[Event]) -> bytes:
+    return b"".join(event.data for event in events if isinstance(event, Send))
+
+
+@pytest.mark.parametrize(
+    ("typed", "events"),
+    [
+        pytest.param(b"~.", [QUIT], id="at the start of the session"),
+        pytest.param(b"\r~.", [Send(b"\r"), QUIT], id="after CR"),
+        pytest.param(b"\n~.", [Send(b"\n"), QUIT], id="after LF"),
+        pytest.param(b"ls\r\n~.", [Send(b"ls\r\n"), QUIT], id="after a line"),
+        pytest.param(b"ls~.", [Send(b"ls~.")], id="not inside a line"),
+        pytest.param(b" ~.", [Send(b" ~.")], id="not after a blank"),
+        pytest.param(
+            b"ls\x7f\x7f~.", [Send(b"ls\x7f\x7f~.")], id="nor when rubbed out"
+        ),
+        pytest.param(b"~?~.", [HELP, QUIT], id="one keeps the start of the line"),
+        pytest.param(b"~?~?~a", [HELP, HELP, Send(b"~a")], id="each time"),
+        pytest.param(b"~~", [Send(b"~")], id="doubled: itself"),
+        pytest.param(b"~~.", [Send(b"~.")], id="doubled: no escape"),
+        pytest.param(b"~~~.", [Send(b"~~.")], id="doubled: the line has begun"),
+        pytest.param(b"~~\r~.", [Send(b"~\r"), QUIT], id="doubled: until Enter"),
+        pytest.param(b"~x", [Send(b"~x")], id="unknown: both"),
+        pytest.param(b"~x~.", [Send(b"~x~.")], id="unknown: the line has begun"),
+        pytest.param(b"~\r~.", [Send(b"~\r"), QUIT], id="and Enter: a new line"),
+        pytest.param(b"~\n~.", [Send(b"~\n"), QUIT], id="and LF: a new line"),
+        pytest.param(b"~\xff~.", [Send(b"~\xff~.")], id="any byte"),
+        pytest.param(b"~.ls", [QUIT, Send(b"ls")], id="what follows is left"),
+        pytest.param(
+            b"cat\r~~.\r~?\r~.",
+            [Send(b"cat\r~.\r"), HELP, Send(b"\r"), QUIT],
+            id="a paste of lines",
+        ),
+        pytest.param(
+            b"\x1b[200~a\r~.",
+            [Send(b"\x1b[200~a\r"), QUIT],
+            id="a paste in brackets",
+        ),
+        pytest.param(b"\x1b\r~.", [Send(b"\x1b\r"), QUIT], id="after Alt-Enter"),
+        pytest.param(b"~\x1b\r~.", [Send(b"~\x1b\r"), QUIT], id="and Alt-Enter"),
+        pytest.param(
+            b"\x1b]ls\r~.", [Send(b"\x1b]ls\r"), QUIT], id="Alt-] is forgotten"
+        ),
+    ],
+)
+def test_the_rules_of_openssh_in_whatever_pieces(
+    typed: bytes, events: list[Event]
+) -> None:
+    for cuts in ways_to_cut(typed):
+        assert feed_in_pieces(EscapeParser(b"~"), typed, cuts) == events
+
+
+@pytest.mark.parametrize(("key", "action"), KEYS.items())
+def test_each_escape_of_the_contract_keeps_the_start_of_the_line(
+    key: bytes, action: Action
+) -> None:
+    typed = b"~" + key + b"~."
+    assert EscapeParser(b"~").feed(typed) == [Command(action), QUIT]
+    assert EscapeParser(b"~").feed(b"a~" + key) == [Send(b"a~" + key)]
+
+
+def test_the_table_is_that_of_the_contract() -> None:
+    table = {escape.key: escape.action for escape in ESCAPES}
+    assert table == KEYS | {b"": Action.LITERAL}
+    assert len(table) == len(ESCAPES)
+    assert {escape.action for escape in ESCAPES} == set(Action)
+
+
+@pytest.mark.parametrize("reply", REPLIES.values(), ids=REPLIES)
+def test_a_reply_of_the_terminal_is_no_typing(reply: bytes) -> None:
+    for typed, events in (
+        (reply + b"~.", [Send(reply), QUIT]),
+        (reply * 2 + b"~.", [Send(reply * 2), QUIT]),
+        (b"ls\r" + reply + b"~.", [Send(b"ls\r" + reply), QUIT]),
+        (b"~" + reply + b".", [Send(reply), QUIT]),
+        (b"~" + reply * 2 + b".", [Send(reply * 2), QUIT]),
+        (b"~" + reply + b"~", [Send(reply + b"~")]),
+        (b"~" + reply + b"a\r~" + CPR + b".", [Send(reply + b"~a\r" + CPR), QUIT]),
+        (b"~?" + reply + b"~.", [HELP, Send(reply), QUIT]),
+        (b"ls" + reply + b"~.", [Send(b"ls" + reply + b"~.")]),
+    ):
+        for cuts in ways_to_cut(typed):
+            assert feed_in_pieces(EscapeParser(b"~"), typed, cuts) == events
+
+
+@pytest.mark.parametrize("key", TYPED.values(), ids=TYPED)
+def test_a_key_with_an_escape_sequence_is_typing(key: bytes) -> None:
+    for typed, events in (
+        (key + b"~.", [Send(key + b"~.")]),
+        (b"~" + key + b".", [Send(b"~" + key + b".")]),
+        (b"~?" + key + b"~.", [HELP, Send(key + b"~.")]),
+        (key + b"\r~.", [Send(key + b"\r"), QUIT]),
+        (b"~" + key + b"\r~.", [Send(b"~" + key + b"\r"), QUIT]),
+        (b"~" + key + b"\r~" + CPR + b".", [Send(b"~" + key + b"\r" + CPR), QUIT]),
+    ):
+        for cuts in ways_to_cut(typed):
+            assert feed_in_pieces(EscapeParser(b"~"), typed, cuts) == events
+
+
+def test_only_behind_the_escape_character_anything_is_held_back() -> None:
+    parser = EscapeParser(b"~")
+    feeds = [(b"\x1b", b"\x1b"), (b"[", b"["), (b"1;1R", b"1;1R"), (b"~", b"")]
+    feeds += [(b"\x1b", b""), (b"[2;", b""), (b"2R", b"\x1b[2;2R")]
+    feeds += [(b"\x1b[", b""), (b"A", b"~\x1b[A"), (b"~\x1b[1", b"~\x1b[1")]
+    assert [sent(parser.feed(typed)) for typed, _ in feeds] == [out for _, out in feeds]
+
+
+def test_may_escape_tells_whether_the_next_byte_can_be_of_an_escape() -> None:
+    parser = EscapeParser(b"~")
+    seen = [parser.may_escape]
+    for typed in (b"a", b"\r", b"~", b"~", b"\n", b"~", b"?", b"\x1b[1;1R", b"\x1b[A"):
+        parser.feed(typed)
+        seen.append(parser.may_escape)
+    assert seen == [True, False, True, True, False, True, True, True, True, False]
+
+
+@thorough
+@given(TYPING, CHARS)
+def test_no_escape_comes_unannounced(data: bytes, char: bytes) -> None:
+    parser = EscapeParser(char)
+    for byte in data:
+        announced = parser.may_escape
+        events = parser.feed(bytes([byte]))
+        assert announced or all(isinstance(event, Send) for event in events)
+
+
+@thorough
+@given(TYPING, CHARS, CUTS)
+@example(b"~\x1b]~.\x1b\\.", b"~", [1, 2, 3])
+def test_the_pieces_make_no_difference(
+    data: bytes, char: bytes, cuts: list[int]
+) -> None:
+    whole = EscapeParser(char).feed(data)
+    assert whole == joined(whole)
+    assert feed_in_pieces(EscapeParser(char), data, cuts) == whole
+
+
+@thorough
+@given(TYPING_WITHOUT_ESC, CHARS, CUTS)
+@example(b"..?~", b".", [1])
+def test_without_esc_it_is_openssh(data: bytes, char: bytes, cuts: list[int]) -> None:
+    """Keys that act as escapes do so even where they are the escape character."""
+    expected = process_escapes(data, char)
+    assert feed_in_pieces(EscapeParser(char), data, cuts) == expected
+
+
+@thorough
+@given(TYPING, CUTS)
+def test_with_esc_as_the_escape_character_it_is_openssh(
+    data: bytes, cuts: list[int]
+) -> None:
+    expected = process_escapes(data, b"\x1b")
+    assert feed_in_pieces(EscapeParser(b"\x1b"), data, cuts) == expected
+
+
+@thorough
+@given(TYPING, CHARS, CUTS)
+def test_with_replies_it_is_openssh_without_seeing_them(
+    data: bytes, char: bytes, cuts: list[int]
+) -> None:
+    data += b"\r"  # nothing is held back behind it
+
+    def reply_at(position: int) -> int:
+        match = REPLY.match(data, position)
+        return len(match[0]) if match else 0
+
+    expected = process_escapes(data, char, reply_at)
+    assert feed_in_pieces(EscapeParser(char), data, cuts) == expected
+
+
+@thorough
+@given(TYPING, CHARS, CUTS)
+def test_no_byte_is_lost_or_made_up(data: bytes, char: bytes, cuts: list[int]) -> None:
+    """What is not sent is the escapes that were obeyed, and one of two characters."""
+    data += b"\r"
+    events = feed_in_pieces(EscapeParser(char), data, cuts)
+    keys = {action: key for key, action in KEYS.items()}
+    obeyed = b"".join(
+        char + keys[event.action] for event in events if isinstance(event, Command)
+    )
+    given_and_used = Counter(data)
+    given_and_used.subtract(Counter(sent(events) + obeyed))
+    assert all(
+        count == 0 or (count > 0 and byte == char[0])
+        for byte, count in given_and_used.items()
+    )
+
+
+@thorough
+@given(TYPING, CHARS, CUTS)
+def test_input_without_the_escape_character_passes_at_once(
+    data: bytes, char: bytes, cuts: list[int]
+) -> None:
+    parser = EscapeParser(char)
+    for piece in cut(data.replace(char, b""), cuts):
+        assert parser.feed(piece) == ([Send(piece)] if piece else [])
+
+
+@thorough
+@given(TYPING, CUTS)
+@example(bytes(range(256)), [])
+def test_no_escape_character_lets_everything_through(
+    data: bytes, cuts: list[int]
+) -> None:
+    parser = EscapeParser(None)
+    for piece in cut(data, cuts):
+        assert parser.feed(piece) == ([Send(piece)] if piece else [])
+        assert not parser.may_escape
+
+
+@pytest.mark.parametrize("char", [b"~", b"@", b"\x01", b"\x7f"])
+def test_the_help_has_a_line_for_every_escape(char: bytes) -> None:
+    shown = show_char(char)
+    *rows, note = help_lines(char)
+    assert [row.split(maxsplit=1) for row in rows] == [
+        [shown + (escape.shown or shown), escape.meaning] for escape in ESCAPES
+    ]
+    assert "after Enter only" in note
+
+
+def test_the_meanings_in_the_help_stand_in_a_column() -> None:
+    *rows, _ = help_lines(b"~")
+    columns = {
+        row.index(escape.meaning) for row, escape in zip(rows, ESCAPES, strict=True)
+    }
+    assert len(columns) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "char"),
+    [
+        ("~", b"~"),
+        ("@", b"@"),
+        (" ", b" "),
+        ("n", b"n"),
+        ("^", b"^"),
+        ("^A", b"\x01"),
+        ("^a", b"\x01"),
+        ("^z", b"\x1a"),
+        ("^@", b"\x00"),
+        ("^[", b"\x1b"),
+        ("^\\", b"\x1c"),
+        ("^]", b"\x1d"),
+        ("^^", b"\x1e"),
+        ("^_", b"\x1f"),
+        ("^?", b"\x7f"),
+        ("\x01", b"\x01"),
+        ("none", None),
+    ],
+)
+def test_forms_of_the_escape_character(text: str, char: bytes | None) -> None:
+    assert parse_escape_char(text) == char
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "~~", "~.", "^~", "^1", "^ ", "^ab", "None", "nonexistent", "\udcff"),
+        *("é", "€", "^é", "^ß", "^ǰ", "^\u0131"),  # capitals: SS, J and more, I
+        *("\r", "\n", "^M", "^m", "^J"),
+    ],
+)
+def test_a_bad_escape_character_is_refused(text: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        parse_escape_char(text)
+    assert caught.value.exit_status == 2
+    assert caught.value.hint
+
+
+@thorough
+@given(st.text(max_size=3) | st.characters().map("^".__add__))
+def test_any_text_is_an_escape_character_or_refused(text: str) -> None:
+    try:
+        char = parse_escape_char(text)
+    except UsageError:
+        return
+    assert char is None or (len(char) == 1 and char < b"\x80")
+
+
+@pytest.mark.parametrize("code", sorted(set(range(128)) - {0x0A, 0x0D}))
+def test_what_is_shown_of_an_escape_character_can_be_given_as_one(code: int) -> None:
+    char = bytes([code])
+    assert show_char(char).isprintable()
+    assert parse_escape_char(show_char(char)) == char

@@ -1,0 +1,240 @@
+"""The head of the answer to the upgrade: one verdict, whatever the pieces."""
+
+from collections.abc import Iterable
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from novaconsole.errors import HandshakeFailed
+from novaconsole.handshake import ResponseHead, invalid_upgrade
+from pieces import CUTS, cut, thorough, ways_to_cut
+
+ACCEPTED = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n"
+REFUSED = b"HTTP/1.0 503 Service Unavailable\r\nServer: haproxy\r\n\r\n<html>"
+MAX_HEAD_BYTES = 16 * 1024
+
+Failure = tuple[str, str | None, int | None]
+
+
+def told(failure: HandshakeFailed) -> Failure:
+    return str(failure), failure.hint, failure.status
+
+
+def verdict(data: bytes, cuts: Iterable[int] = ()) -> bool | Failure:
+    """Whether the head is whole and good, or why it is bad."""
+    head = ResponseHead()
+    try:
+        return any(head.feed(piece) for piece in cut(data, cuts))
+    except HandshakeFailed as failure:
+        return told(failure)
+
+
+def failure(data: bytes) -> Failure:
+    result = verdict(data)
+    assert not isinstance(result, bool)
+    return result
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        (b"", False),
+        (b"HTT", False),
+        (b"HTTP/1.1 101 ", False),
+        (ACCEPTED[:-1], False),
+        (ACCEPTED, True),
+        (ACCEPTED + b"\x82\x03abc", True),
+        (ACCEPTED.replace(b"\r", b""), True),
+        (b"HTTP/1.1 101\r\n\r\n", True),
+        (b"HTTP/1.1 101 \r\n\r\n", True),
+    ],
+)
+def test_101_is_accepted_with_the_last_byte_of_its_head(
+    data: bytes, expected: bool
+) -> None:
+    for cuts in ways_to_cut(data):
+        assert verdict(data, cuts) is expected
+
+
+def test_any_other_status_is_refused_and_named() -> None:
+    for status in set(range(1000)) - {101}:
+        message, hint, code = failure(b"HTTP/1.1 %03d Some Reason\r\n\r\n" % status)
+        assert f"answered {status} Some Reason, " in message
+        assert hint
+        assert code == status
+
+
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [
+        (200, "another service"),
+        (302, "another service"),
+        (400, "incomplete"),
+        (401, "login"),
+        (403, "forbids"),
+        (404, "another service"),
+        (502, "nova-serialproxy"),
+        (503, "nova-serialproxy"),
+        (504, "nova-serialproxy"),
+    ],
+)
+def test_the_hint_goes_with_the_status(status: int, words: str) -> None:
+    _, hint, _ = failure(b"HTTP/1.1 %d\r\n\r\n" % status)
+    assert words in str(hint)
+
+
+def test_a_bad_upgrade_is_refused_with_a_hint() -> None:
+    message, hint, status = told(invalid_upgrade())
+    assert message == "the server's answer is no valid websocket upgrade"
+    assert hint
+    assert status is None
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        (b"HTTP/1.1 200", "answered 200, not a websocket"),
+        (b"HTTP/1.1 200 ", "answered 200, not a websocket"),
+        (b"HTTP/1.0 503 Service Unavailable", "answered 503 Service Unavailable, "),
+        (b"HTTP/1.1 404 Pas trouv\xe9", "answered 404 Pas trouvé, "),
+        (b"HTTP/1.1 500 \x1b[2J\x9b", r"answered 500 \x1b[2J\x9b, "),
+    ],
+)
+def test_the_reason_is_told_in_printable_words(line: bytes, words: str) -> None:
+    assert words in failure(line + b"\r\n\r\n")[0]
+
+
+@pytest.mark.parametrize(
+    "garbage",
+    [
+        b"SSH-2.0-OpenSSH_9.9\r\n",
+        b"\x15\x03\x01\x00\x02\x02\x46",  # a TLS alert
+        b"220 mail.example ESMTP\r\n",
+        b"\r\n\r\n",
+        b" HTTP/1.1 101 \r\n\r\n",
+        b"http/1.1 101 \r\n\r\n",
+        b"HTTX",
+        b"\x00",
+    ],
+)
+def test_what_is_no_http_is_refused_with_its_first_wrong_byte(garbage: bytes) -> None:
+    message, hint, status = failure(garbage)
+    assert message == "the server does not speak HTTP"
+    assert hint
+    assert "wss://" in hint
+    assert status is None
+    right = next(n for n in range(6) if not b"HTTP/".startswith(garbage[:n])) - 1
+    assert verdict(garbage[:right]) is False
+    for cuts in ways_to_cut(garbage):
+        assert verdict(garbage, cuts) == (message, hint, status)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        *(b"HTTP/", b"HTTP/1.1", b"HTTP/1.1 10", b"HTTP/1.1 1010", b"HTTP/1.1 abc OK"),
+        *(b"HTTP/2 101", b"HTTP/1.1  101 ", b"HTTP/1.1 101\tOK", b"HTTP/1.1 101 a\rb"),
+    ],
+)
+def test_a_bad_status_line_is_refused_when_the_head_is_whole(line: bytes) -> None:
+    data = line + b"\r\nUpgrade: websocket\r\n\r\n"
+    for cuts in ways_to_cut(data):
+        assert verdict(data[:-1], cuts) is False
+        result = verdict(data, cuts)
+        assert not isinstance(result, bool)
+        message, hint, status = result
+        assert message == "the server's answer to the upgrade is not HTTP"
+        assert hint
+        assert status is None
+
+
+@pytest.mark.parametrize("piece_bytes", [100, 4096, 16 * 1024, 10**6])
+def test_a_head_without_an_end_is_refused(piece_bytes: int) -> None:
+    head = ResponseHead()
+    head.feed(b"HTTP/1.1 101 OK\r\n")
+    filler = b"x" * piece_bytes
+
+    def feed_too_much() -> None:
+        for _ in range(MAX_HEAD_BYTES // piece_bytes + 1):
+            head.feed(filler)
+
+    with pytest.raises(HandshakeFailed, match="has no end"):
+        feed_too_much()
+
+
+@pytest.mark.parametrize("excess", [-1, 0, 1, 2, 3, 4, 5000])
+def test_how_long_a_head_may_be_does_not_depend_on_the_pieces(excess: int) -> None:
+    start, end = b"HTTP/1.1 101 OK\r\nX: ", b"\r\n\r\n"
+    filler = b"x" * (MAX_HEAD_BYTES + excess - len(start) - len(end))
+    data = start + filler + end
+    whole = verdict(data)
+    assert (whole is True) == (excess <= 0)
+    for piece_bytes in (100, 4096):
+        assert verdict(data, range(0, len(data), piece_bytes)) == whole
+    assert verdict(data, range(MAX_HEAD_BYTES - 8, len(data))) == whole
+
+
+def test_bytes_behind_the_head_do_not_count() -> None:
+    assert verdict(ACCEPTED + b"x" * MAX_HEAD_BYTES) is True
+
+
+@pytest.mark.parametrize("end", range(len(ACCEPTED)))
+def test_the_end_inside_an_acceptance_is_no_answer(end: int) -> None:
+    head = ResponseHead()
+    assert not head.feed(ACCEPTED[:end])
+    message, hint, status = told(head.end())
+    assert message == "the server closed the connection before it answered"
+    assert hint
+    assert status is None
+
+
+@pytest.mark.parametrize("end", range(REFUSED.index(b"\r\n\r\n") + 3))
+def test_the_end_inside_a_refusal_tells_the_status_where_it_is_known(end: int) -> None:
+    head = ResponseHead()
+    assert not head.feed(REFUSED[:end])
+    message, _, status = told(head.end())
+    if b"\n" in REFUSED[:end]:
+        assert status == 503
+        assert "503 Service Unavailable" in message
+    else:
+        assert status is None
+        assert "before it answered" in message
+
+
+def test_the_end_behind_garbage_in_place_of_a_status_is_no_answer() -> None:
+    head = ResponseHead()
+    assert not head.feed(b"HTTP/nonsense\r\n")
+    assert "before it answered" in str(head.end())
+
+
+@pytest.mark.parametrize(
+    ("data", "line"),
+    [
+        (ACCEPTED, "HTTP/1.1 101 Switching Protocols"),
+        (REFUSED, "HTTP/1.0 503 Service Unavailable"),
+    ],
+)
+def test_the_status_line_is_told_once_for_debugging(data: bytes, line: str) -> None:
+    for cuts in ways_to_cut(data):
+        seen: list[str] = []
+        head = ResponseHead(seen.append)
+        try:
+            any(head.feed(piece) for piece in cut(data, cuts))
+        except HandshakeFailed:
+            assert data is REFUSED
+        assert seen == [line]
+
+
+BITS = st.sampled_from(
+    [b"HTTP/", b"1.1", b" ", b"101", b"404 Not Found", b"\r", b"\n", b"\r\n", b"X: y"]
+)
+HEADS = st.lists(BITS | st.binary(max_size=3), max_size=12).map(b"".join)
+
+
+@thorough
+@given(HEADS | HEADS.map(b"HTTP/1.1 ".__add__), CUTS)
+@example(ACCEPTED + ACCEPTED, [3, 50, 60])
+@example(REFUSED, [20, 40])
+def test_the_pieces_make_no_difference(data: bytes, cuts: list[int]) -> None:
+    assert verdict(data, cuts) == verdict(data)

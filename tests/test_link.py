@@ -1,0 +1,712 @@
+"""The websocket as the session sees it: bytes both ways, pings, and every end."""
+
+import math
+import random
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+
+import pytest
+import trio
+
+from novaconsole.connect import ConnectOptions, open_console
+from novaconsole.ending import Closed
+from novaconsole.errors import ConnectionLost, HandshakeFailed
+from novaconsole.link import accept_link
+from novaconsole.target import TLSOptions
+from servers import (
+    AT_ONCE_SECONDS,
+    BINARY,
+    CLOSE,
+    CONTINUATION,
+    PING,
+    PONG,
+    TEXT,
+    TOKEN,
+    Certificates,
+    Frame,
+    Peer,
+    background,
+    close_frame,
+    linked,
+    nothing_left,
+    read_all,
+    serving,
+    serving_peers,
+)
+
+ALL_BYTES = bytes(range(256))
+MIB = 1024 * 1024
+QUEUED_MESSAGES = 64  # what a link takes in while nobody reads it
+MAX_FRAME_BYTES = 64 * 1024
+PING_SECONDS = 0.2
+
+
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
+    return Certificates(tmp_path_factory.mktemp("certificates"))
+
+
+@pytest.fixture(params=["ws", "wss"])
+def maybe_tls(
+    request: pytest.FixtureRequest, certificates: Certificates
+) -> Certificates | None:
+    return certificates if request.param == "wss" else None
+
+
+def noise(size: int) -> bytes:
+    return random.Random(size).randbytes(size)
+
+
+# ---- bytes
+
+
+async def test_all_byte_values_pass_both_ways(maybe_tls: Certificates | None) -> None:
+    async with linked(maybe_tls) as (link, peer):
+        await link.send(ALL_BYTES)
+        assert await peer.receive() == Frame(BINARY, ALL_BYTES, masked=True)
+        await peer.send(Frame(BINARY, ALL_BYTES))
+        assert await anext(link) == ALL_BYTES
+        assert (link.bytes_out, link.bytes_in) == (256, 256)
+
+
+@pytest.mark.parametrize(
+    "size", [1, 125, 126, MAX_FRAME_BYTES, MAX_FRAME_BYTES + 1, MIB]
+)
+async def test_frames_to_the_server_are_binary_masked_and_not_long(
+    size: int, maybe_tls: Certificates | None
+) -> None:
+    """And what is sent at once arrives whole and in order."""
+    data = noise(size)
+    received: list[Frame] = []
+
+    async def receive(peer: Peer) -> None:
+        while sum(len(frame.payload) for frame in received) < size:
+            frame = await peer.receive()
+            assert frame is not None
+            received.append(frame)
+
+    async with linked(maybe_tls) as (link, peer):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(receive, peer)
+            await link.send(data)
+        assert link.bytes_out == size
+    assert b"".join(frame.payload for frame in received) == data
+    for frame in received:
+        assert (frame.opcode, frame.fin, frame.masked) == (BINARY, True, True)
+        assert 0 < len(frame.payload) <= MAX_FRAME_BYTES
+
+
+async def test_nothing_to_send_sends_nothing() -> None:
+    async with linked() as (link, peer):
+        await link.send(b"")
+        await link.send(b"x")
+        assert await peer.receive() == Frame(BINARY, b"x", masked=True)
+
+
+async def test_one_frame_of_a_mebibyte(maybe_tls: Certificates | None) -> None:
+    data = noise(MIB)
+    async with linked(maybe_tls) as (link, peer), background() as nursery:
+        nursery.start_soon(peer.send, Frame(BINARY, data), close_frame(1000))
+        assert await read_all(link) == data
+
+
+@pytest.mark.timeout(300)  # some seconds, where nobody else wants the processor
+async def test_a_hundred_thousand_frames_of_one_byte() -> None:
+    data = noise(100_000)
+    frames = b"".join(Frame(BINARY, bytes([byte])).encoded() for byte in data)
+    async with linked() as (link, peer), background() as nursery:
+        nursery.start_soon(peer.send_raw, frames + close_frame(1000).encoded())
+        assert await read_all(link) == data
+
+
+async def test_any_splitting_of_the_stream_gives_the_same_bytes() -> None:
+    frames = [
+        Frame(BINARY, b"login: "),
+        Frame(PING, b"are you there"),
+        Frame(TEXT, "ä€🐧".encode()),
+        Frame(BINARY, b"ab", fin=False),
+        Frame(CONTINUATION, b"cd"),
+        Frame(BINARY, noise(300)),
+        close_frame(1000, "Target closed"),
+    ]
+    data = b"".join(frame.encoded() for frame in frames)
+    async with linked() as (link, peer), background() as nursery:
+
+        async def send_in_single_bytes() -> None:
+            for at in range(len(data)):
+                await peer.send_raw(data[at : at + 1])
+
+        nursery.start_soon(send_in_single_bytes)
+        received = await read_all(link)
+    assert received == b"login: " + "ä€🐧".encode() + b"abcd" + noise(300)
+    assert link.closed == Closed(1000, "Target closed")
+
+
+async def test_text_from_the_server_is_shown_as_bytes() -> None:
+    text = "Grüße €🐧\r\n".encode()
+    async with linked() as (link, peer):
+        await peer.send(
+            Frame(TEXT, text),
+            Frame(TEXT, text[:3], fin=False),  # in the middle of a character
+            Frame(CONTINUATION, text[3:9], fin=False),
+            Frame(CONTINUATION, text[9:]),
+            close_frame(1000),
+        )
+        assert await read_all(link) == text * 2
+
+
+async def test_fragments_are_joined_with_pings_between_them() -> None:
+    async with linked() as (link, peer):
+        await peer.send(
+            Frame(BINARY, b"one ", fin=False),
+            Frame(PING, b"!"),
+            Frame(CONTINUATION, b"two ", fin=False),
+            Frame(CONTINUATION, b"", fin=False),
+            Frame(CONTINUATION, b"three"),
+        )
+        assert await anext(link) == b"one two three"
+        assert await peer.receive() == Frame(PONG, b"!", masked=True)
+
+
+async def test_bytes_that_came_with_the_answer_to_the_upgrade_are_not_lost() -> None:
+    async def hasty(stream: trio.abc.Stream) -> None:
+        peer = Peer(stream)
+        await peer.upgrade(Frame(BINARY, b"login: "))
+        await peer.answer_goodbye()
+
+    async with serving(hasty) as server:
+        options = ConnectOptions()
+        async with open_console(server.target(), TLSOptions(), options) as link:
+            assert await anext(link) == b"login: "
+
+
+# ---- how it ends
+
+
+@pytest.mark.parametrize(
+    ("frame", "closed"),
+    [
+        (close_frame(1000, "Target closed"), Closed(1000, "Target closed")),
+        (close_frame(1000), Closed(1000)),
+        (close_frame(1001, "bye"), Closed(1001, "bye")),
+        (close_frame(1011, "zu spät ✗"), Closed(1011, "zu spät ✗")),
+        (close_frame(1008), Closed(1008)),
+        (close_frame(4321, "own code"), Closed(4321, "own code")),
+        (close_frame(), Closed(1005)),
+    ],
+    ids=str,
+)
+async def test_a_close_frame_says_how_it_ended(
+    frame: Frame, closed: Closed, maybe_tls: Certificates | None
+) -> None:
+    async with linked(maybe_tls) as (link, peer):
+        assert link.closed is None
+        await peer.send(Frame(BINARY, b"last words"), frame)
+        assert await read_all(link) == b"last words"
+        assert link.closed == closed
+        answer = await peer.receive()
+        assert answer is not None
+        assert answer.opcode == CLOSE
+        assert answer.payload[:2] == frame.payload[:2]
+        with pytest.raises(ConnectionLost) as caught:
+            await link.send(b"too late")
+        assert caught.value.exit_status == 3
+    assert link.closed == closed
+
+
+async def test_what_comes_after_a_close_frame_does_not_count(
+    maybe_tls: Certificates | None,
+) -> None:
+    async with linked(maybe_tls) as (link, peer):
+        await peer.send(
+            Frame(BINARY, b"last words"),
+            close_frame(1000, "Target closed"),
+            Frame(PING, b"?"),
+            Frame(BINARY, b"more"),
+            close_frame(1011, "no"),
+        )
+        assert await read_all(link) == b"last words"
+        assert link.closed == Closed(1000, "Target closed")
+    assert link.closed == Closed(1000, "Target closed")
+
+
+@pytest.mark.parametrize("break_off", [Peer.close, Peer.reset])
+@pytest.mark.parametrize("data", [b"", b"last words"])
+async def test_gone_without_a_close_frame(
+    break_off: Callable[[Peer], Awaitable[None]],
+    data: bytes,
+    maybe_tls: Certificates | None,
+) -> None:
+    async with linked(maybe_tls) as (link, peer):
+        if data:
+            await peer.send(Frame(BINARY, data))
+        await break_off(peer)
+        assert await read_all(link) == data
+        assert link.closed == Closed(None)
+
+
+async def send_more_than_is_taken(peer: Peer, *last: Frame) -> bytes:
+    """Fill the link, whose user is busy, and the client's kernel behind it."""
+    words = [b"line %d\r\n" % number for number in range(QUEUED_MESSAGES * 4)]
+    await peer.send(*(Frame(BINARY, word) for word in words))
+    await peer.wait_client_took_all()  # and now nothing more, before somebody reads
+    await peer.send(Frame(BINARY, noise(10_000)), Frame(BINARY, b"last words"), *last)
+    return b"".join(words) + noise(10_000) + b"last words"
+
+
+@pytest.mark.parametrize("break_off", [Peer.close, Peer.reset])
+async def test_what_came_before_the_end_is_not_lost_when_sending_fails_first(
+    break_off: Callable[[Peer], Awaitable[None]], maybe_tls: Certificates | None
+) -> None:
+    """A key typed at the wrong moment must not cost the guest's last words."""
+    async with linked(maybe_tls) as (link, peer):
+        sent = await send_more_than_is_taken(peer)
+        await break_off(peer)
+        await link.send(b"typed")  # which a socket that was closed answers with a reset
+        await peer.wait_client_was_reset()
+        for _ in range(3):
+            await link.send(b"typed")  # fails on the socket
+        assert peer.waiting_for_client() > 10_000
+        assert link.closed is None
+        assert await read_all(link) == sent
+        assert link.closed == Closed(None)
+
+
+async def test_a_close_frame_is_not_lost_when_sending_fails_first(
+    maybe_tls: Certificates | None,
+) -> None:
+    async with linked(maybe_tls) as (link, peer):
+        sent = await send_more_than_is_taken(peer, close_frame(1000, "Target closed"))
+        await peer.reset()
+        await peer.wait_client_was_reset()
+        await link.send(b"typed")  # fails on the socket
+        assert peer.waiting_for_client() > 10_000
+        assert await read_all(link) == sent
+        assert link.closed == Closed(1000, "Target closed")
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        pytest.param(b"\x83\x00", id="reserved opcode"),
+        pytest.param(b"\xc2\x01x", id="reserved bit"),
+        pytest.param(b"\x82\x81\x00\x00\x00\x00x", id="masked by the server"),
+        pytest.param(b"\x80\x01x", id="continuation of nothing"),
+        pytest.param(b"\x89\x7e\x00\x7e" + b"x" * 126, id="long ping"),
+        pytest.param(Frame(TEXT, b"\xff\xfe").encoded(), id="text that is no UTF-8"),
+        pytest.param(Frame(CLOSE, b"\x03").encoded(), id="half a close code"),
+        pytest.param(close_frame(1006).encoded(), id="close code not for the wire"),
+    ],
+)
+async def test_a_broken_protocol_ends_the_link_in_words(data: bytes) -> None:
+    async with linked() as (link, peer):
+        await peer.send_raw(Frame(BINARY, b"before").encoded() + data)
+        with trio.fail_after(AT_ONCE_SECONDS):
+            assert await read_all(link) == b"before"
+        assert link.closed is not None
+        assert link.closed.reason
+
+
+async def test_a_message_without_bounds_ends_the_link() -> None:
+    async with linked() as (link, peer), background() as nursery:
+
+        async def send_for_ever() -> None:
+            with suppress(trio.BrokenResourceError):
+                await peer.send(Frame(BINARY, b"x", fin=False))
+                while True:
+                    await peer.send(Frame(CONTINUATION, bytes(MIB), fin=False))
+
+        nursery.start_soon(send_for_ever)
+        with trio.fail_after(AT_ONCE_SECONDS * 4):
+            assert await read_all(link) == b""
+        assert link.closed is not None
+        assert link.closed.code == 1009
+
+
+# ---- leaving
+
+
+async def test_leaving_says_goodbye() -> None:
+    async with linked() as (link, peer):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(link.aclose, "that is all")
+            frame = await peer.receive()
+            assert frame == Frame(CLOSE, b"\x03\xe8that is all", masked=True)
+            await peer.send(close_frame(1000))
+        await link.aclose()  # once more does no harm
+    assert link.closed == Closed(1000)
+
+
+async def read_on(peer: Peer) -> None:
+    while await peer.receive():
+        pass
+
+
+async def read_nothing(_: Peer) -> None:
+    pass
+
+
+async def flood(peer: Peer) -> None:
+    with suppress(trio.BrokenResourceError, trio.ClosedResourceError):
+        while True:
+            await peer.send(Frame(BINARY, bytes(4096)))
+
+
+async def ping_on(peer: Peer) -> None:
+    with suppress(trio.BrokenResourceError, trio.ClosedResourceError):
+        while frame := await peer.receive():
+            await peer.send(Frame(PING, frame.payload), Frame(BINARY, b"!"))
+
+
+@pytest.mark.parametrize("peer_does", [read_on, read_nothing, flood, ping_on])
+@pytest.mark.parametrize("close_timeout", [0, 0.3])
+async def test_leaving_does_not_wait_for_ever(
+    peer_does: Callable[[Peer], Awaitable[None]],
+    close_timeout: float,
+    maybe_tls: Certificates | None,
+) -> None:
+    """A peer that does all kinds of things, but never answers our goodbye."""
+    async with linked(maybe_tls, at_the_end=peer_does) as (link, _):
+        link.close_timeout = close_timeout
+        left_at = trio.current_time()
+    # Not to end at all is what this is about; a second more is for a busy machine.
+    assert trio.current_time() - left_at < close_timeout + 1
+
+
+async def test_leaving_while_what_was_typed_is_stuck(
+    maybe_tls: Certificates | None,
+) -> None:
+    """The peer reads nothing, so the goodbye is stuck as well."""
+    async with linked(maybe_tls, at_the_end=read_nothing) as (link, _):
+        with trio.move_on_after(0.3) as sending:
+            await link.send(bytes(64 * MIB))
+        assert sending.cancelled_caught
+        link.close_timeout = 0.3
+        left_at = trio.current_time()
+    assert trio.current_time() - left_at < link.close_timeout + 1
+
+
+async def test_the_answer_to_our_goodbye_is_found_behind_what_nobody_read(
+    maybe_tls: Certificates | None,
+) -> None:
+    async with linked(maybe_tls) as (link, peer):
+        await peer.send(*[Frame(BINARY, bytes(100))] * QUEUED_MESSAGES * 4)
+        link.close_timeout = AT_ONCE_SECONDS * 2
+        left_at = trio.current_time()
+    assert trio.current_time() - left_at < AT_ONCE_SECONDS
+    assert link.closed == Closed(1000)
+
+
+async def test_pings_that_cross_our_goodbye_do_no_harm() -> None:
+    async def ping_then_answer(peer: Peer) -> None:
+        goodbye = (await peer.receive_until(CLOSE))[-1]
+        await peer.send(Frame(PING, b"?"), Frame(BINARY, b"!"), Frame(PING, b"?"))
+        await peer.send(Frame(CLOSE, goodbye.payload))
+
+    async with linked(at_the_end=ping_then_answer) as (link, _):
+        link.close_timeout = AT_ONCE_SECONDS * 2
+        left_at = trio.current_time()
+    assert trio.current_time() - left_at < AT_ONCE_SECONDS
+    assert link.closed == Closed(1000)
+
+
+async def test_leaving_after_the_peer_is_gone_does_not_wait() -> None:
+    async with linked() as (link, peer):
+        await peer.reset()
+        assert await read_all(link) == b""
+        link.close_timeout = AT_ONCE_SECONDS * 2
+        left_at = trio.current_time()
+    assert trio.current_time() - left_at < AT_ONCE_SECONDS
+
+
+@pytest.mark.parametrize("peer_is_mute", [False, True])
+async def test_cancelled_from_outside(peer_is_mute: bool) -> None:
+    """It says goodbye, waits for an answer, hangs nowhere, and closes the socket."""
+    frames = []
+    waited_for_answer = False
+
+    async def listen(peer: Peer) -> None:
+        nonlocal waited_for_answer
+        while frame := await peer.receive():
+            frames.append(frame)
+            if frame.opcode == CLOSE and not peer_is_mute:
+                with trio.move_on_after(0.1) as scope:
+                    await peer.receive()
+                waited_for_answer = scope.cancelled_caught
+                await peer.send(close_frame(1000))
+
+    with nothing_left():
+        async with serving_peers() as server, trio.open_nursery() as nursery:
+            target = server.target()
+            with trio.CancelScope() as scope:
+                async with open_console(target, TLSOptions(), ConnectOptions()) as link:
+                    nursery.start_soon(listen, await server.next_peer())
+                    link.close_timeout = 0.3 if peer_is_mute else AT_ONCE_SECONDS
+                    await link.send(b"x")
+                    cancelled_at = trio.current_time()
+                    scope.cancel()
+                    await link.send(b"y" * MIB)
+            assert scope.cancelled_caught
+            # Never to end is what this is about; a second more is for a busy machine.
+            assert trio.current_time() - cancelled_at < 0.3 + 1
+        # The nursery has ended, so the peer has seen the end of the connection.
+    assert [frame.payload for frame in frames] == [b"x", b"\x03\xe8"]
+    assert waited_for_answer or peer_is_mute
+
+
+async def test_cancelled_while_waiting_for_the_guest() -> None:
+    async with linked() as (link, peer):
+        with trio.move_on_after(0.05) as scope:
+            await anext(link)
+        assert scope.cancelled_caught
+        await peer.send(Frame(BINARY, b"later"))
+        assert await anext(link) == b"later"
+
+
+# ---- pings
+
+
+async def test_a_ping_is_answered_while_the_consumer_is_busy() -> None:
+    async with linked() as (link, peer):
+        shown = [Frame(BINARY, b"%d" % number) for number in range(QUEUED_MESSAGES)]
+        await peer.send(*shown, Frame(PING, b"are you there"))
+        with trio.fail_after(AT_ONCE_SECONDS):
+            assert await peer.receive() == Frame(PONG, b"are you there", masked=True)
+        await peer.send(close_frame(1000))
+        assert await read_all(link) == b"".join(frame.payload for frame in shown)
+
+
+class PingAnswerer:
+    """Answers pings and the goodbye, and counts."""
+
+    def __init__(self) -> None:
+        self._tell, self._told = trio.open_memory_channel[bytes](math.inf)
+
+    async def __call__(self, peer: Peer) -> None:
+        while frame := await peer.receive():
+            if frame.opcode == PING:
+                self._tell.send_nowait(frame.payload)
+                await peer.send(Frame(PONG, frame.payload))
+            elif frame.opcode == CLOSE:
+                await peer.send(frame)
+
+    async def wait_answered(self, count: int) -> set[bytes]:
+        """Wait for pings; return how they differ."""
+        with trio.fail_after(AT_ONCE_SECONDS):
+            return {await self._told.receive() for _ in range(count)}
+
+
+async def test_a_peer_that_answers_pings_stays(maybe_tls: Certificates | None) -> None:
+    answerer = PingAnswerer()
+    async with (
+        linked(maybe_tls, keepalive=PING_SECONDS, meanwhile=answerer) as (link, _),
+        background() as nursery,
+    ):
+        started = trio.current_time()
+        assert link.round_trip is None
+        nursery.start_soon(read_all, link)
+        assert len(await answerer.wait_answered(6)) == 6
+        # The first comes early; two unanswered ones would have been too many.
+        assert trio.current_time() - started >= PING_SECONDS * 5 * 0.9
+        assert link.closed is None
+        assert link.round_trip is not None
+        assert 0 < link.round_trip < PING_SECONDS
+
+
+@pytest.mark.parametrize("answers_first", [0, 2])
+async def test_a_peer_that_stops_answering_is_lost_after_two_intervals(
+    answers_first: int, maybe_tls: Certificates | None
+) -> None:
+    pings: list[float] = []
+    last_life = 0.0
+
+    async def answer_some(peer: Peer) -> None:
+        nonlocal last_life
+        while frame := await peer.receive():
+            if frame.opcode == PING:
+                if len(pings) < answers_first:
+                    await peer.send(Frame(PONG, frame.payload))
+                    last_life = trio.current_time()
+                pings.append(trio.current_time())
+
+    async with linked(maybe_tls, keepalive=PING_SECONDS) as (link, peer):
+        async with background() as nursery:
+            last_life = trio.current_time()
+            nursery.start_soon(answer_some, peer)
+            with trio.fail_after(AT_ONCE_SECONDS):
+                assert await read_all(link) == b""
+        assert link.closed == Closed(None, "no answer to pings for 0.4 seconds")
+        assert trio.current_time() - last_life >= PING_SECONDS * 2
+        # One more where a stalled machine saw an answer too late to count at once.
+        assert answers_first + 2 <= len(pings) <= answers_first + 3
+        with pytest.raises(ConnectionLost):
+            await link.send(b"anybody?")
+    assert link.closed == Closed(None, "no answer to pings for 0.4 seconds")
+
+
+async def test_a_peer_that_reads_nothing_is_lost_as_well(
+    maybe_tls: Certificates | None,
+) -> None:
+    """Whoever was sending to it is told."""
+    async with linked(maybe_tls, keepalive=PING_SECONDS) as (link, _):
+
+        async def paste() -> None:
+            with pytest.raises(ConnectionLost):
+                await link.send(bytes(64 * MIB))
+
+        with trio.fail_after(AT_ONCE_SECONDS):
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(paste)
+                assert await read_all(link) == b""
+        assert link.closed == Closed(None, "no answer to pings for 0.4 seconds")
+
+
+async def test_data_counts_as_life() -> None:
+    """A guest that prints is there, whoever swallows the pings."""
+    pings = 0
+
+    async def swallow(peer: Peer) -> None:
+        nonlocal pings
+        while frame := await peer.receive():
+            pings += frame.opcode == PING
+
+    async def print_on(peer: Peer) -> None:
+        while True:
+            await peer.send(Frame(BINARY, b"."))
+            await trio.sleep(PING_SECONDS / 10)
+
+    async with linked(keepalive=PING_SECONDS) as (link, peer):
+        async with background() as nursery:
+            nursery.start_soon(swallow, peer)
+            nursery.start_soon(print_on, peer)
+            with trio.fail_after(AT_ONCE_SECONDS * 2):
+                async for _ in link:
+                    if pings >= 6:
+                        break
+            assert link.closed is None
+        link.close_timeout = 0
+
+
+async def test_our_own_slowness_does_not_count(maybe_tls: Certificates | None) -> None:
+    """While the screen takes nothing we do not read, so we cannot see any answer."""
+    answerer = PingAnswerer()
+    words = [b"%d " % number for number in range(QUEUED_MESSAGES * 4)]
+    async with linked(maybe_tls, keepalive=PING_SECONDS, meanwhile=answerer) as (
+        link,
+        peer,
+    ):
+        await peer.send(*(Frame(BINARY, word) for word in words))
+        await answerer.wait_answered(6)
+        assert link.closed is None
+        assert link.round_trip is None  # so not one of the six answers was seen
+        await peer.send(close_frame(1000))
+        assert await read_all(link) == b"".join(words)
+        assert link.closed == Closed(1000)
+
+
+async def test_without_keepalive_there_are_no_pings() -> None:
+    async with linked(keepalive=0) as (link, peer):
+        with trio.move_on_after(PING_SECONDS * 3):
+            await anext(link)
+        await link.send(b"first of all")
+        assert await peer.receive() == Frame(BINARY, b"first of all", masked=True)
+
+
+@pytest.mark.parametrize("closed", [Closed(1000, "Target closed"), Closed(None)])
+async def test_pings_do_not_change_how_it_ended(
+    closed: Closed, maybe_tls: Certificates | None
+) -> None:
+    """The end comes while one is under way, which nobody will answer any more."""
+    async with linked(maybe_tls, keepalive=PING_SECONDS) as (link, peer):
+        await peer.receive_until(PING)
+        if closed.code:
+            await peer.send(close_frame(closed.code, closed.reason))
+        await peer.close()
+        assert await read_all(link) == b""
+        assert link.closed == closed
+        with trio.move_on_after(PING_SECONDS * 4):  # the screen may still be busy
+            await trio.sleep_forever()
+        assert link.closed == closed
+
+
+async def test_keepalive_ends_with_the_link() -> None:
+    """A long interval does not hold anybody up."""
+    async with linked(keepalive=3600) as (link, peer):
+        await peer.send(close_frame(1000, "Target closed"))
+        assert await read_all(link) == b""
+        left_at = trio.current_time()
+    assert trio.current_time() - left_at < AT_ONCE_SECONDS
+
+
+# ---- the server's side
+
+
+async def test_both_sides_of_a_link_understand_each_other() -> None:
+    served = trio.Event()
+
+    async def echo(stream: trio.abc.Stream) -> None:
+        deadline = trio.current_time() + AT_ONCE_SECONDS
+        async with accept_link(stream, lambda _: True, deadline=deadline) as link:
+            assert link is not None
+            async for data in link:
+                await link.send(data)
+                if data.endswith(b"exit"):
+                    await link.aclose("Target closed")
+        served.set()
+
+    with nothing_left():
+        async with serving(echo) as server:
+            options = ConnectOptions()
+            async with open_console(server.target(), TLSOptions(), options) as link:
+                await link.send(ALL_BYTES + b"exit")
+                assert await read_all(link) == ALL_BYTES + b"exit"
+                assert link.closed == Closed(1000, "Target closed")
+            with trio.fail_after(AT_ONCE_SECONDS):
+                await served.wait()
+
+
+async def test_a_client_that_is_not_allowed_is_dropped_after_the_upgrade() -> None:
+    asked = []
+    given = []
+
+    def allows(resource: str) -> bool:
+        asked.append(resource)
+        return False
+
+    async def refuse(stream: trio.abc.Stream) -> None:
+        deadline = trio.current_time() + AT_ONCE_SECONDS
+        async with accept_link(stream, allows, deadline=deadline) as link:
+            given.append(link)
+
+    with nothing_left():
+        async with serving(refuse) as server:
+            options = ConnectOptions()
+            async with open_console(server.target(), TLSOptions(), options) as link:
+                assert await read_all(link) == b""
+                assert link.closed == Closed(None)
+    assert asked == [f"/?token={TOKEN}"]
+    assert given == [None]
+
+
+@pytest.mark.parametrize("request_", [b"", b"\x16\x03\x01garbage\r\n\r\n"])
+async def test_a_client_that_asks_for_no_websocket_fails_in_time(
+    request_: bytes,
+) -> None:
+    tell, failures = trio.open_memory_channel[HandshakeFailed](1)
+
+    async def serve(stream: trio.abc.Stream) -> None:
+        deadline = trio.current_time() + 0.3
+        with pytest.raises(HandshakeFailed) as caught:
+            async with accept_link(stream, lambda _: True, deadline=deadline):
+                pass
+        tell.send_nowait(caught.value)
+
+    with nothing_left():
+        async with serving(serve) as server:
+            tcp = await trio.open_tcp_stream(server.host, server.port)
+            async with tcp:
+                await tcp.send_all(request_)
+                with trio.fail_after(AT_ONCE_SECONDS):
+                    await failures.receive()
+                    while await tcp.receive_some():
+                        pass

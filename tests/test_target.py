@@ -1,0 +1,290 @@
+"""The target: URLs taken apart, and the token nowhere shown."""
+
+import string
+import traceback
+import unicodedata
+from contextlib import suppress
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from novaconsole.errors import UsageError
+from novaconsole.target import (
+    Target,
+    TLSOptions,
+    is_url,
+    mask_tokens,
+    printable,
+)
+from pieces import thorough
+
+TOKEN = "6ecd2ba5-0c1f-4b36-9c5e-1f1d1b5f4a3e"
+# What UUIDs, base64 and JSON web tokens are made of.
+TOKENS = st.text(string.ascii_letters + string.digits + "-_.~+/=%", min_size=9)
+
+
+def shown(target: Target) -> str:
+    """Everything in which a target may be printed."""
+    texts = (repr(target), repr([target]), str(target), target.masked_url)
+    return "\n".join((*texts, target.title, target.address, target.host_header))
+
+
+@pytest.mark.parametrize(
+    ("url", "secure", "host", "port", "resource"),
+    [
+        ("ws://h/", False, "h", 80, "/"),
+        ("ws://h", False, "h", 80, "/"),
+        ("wss://h", True, "h", 443, "/"),
+        ("ws://h:/", False, "h", 80, "/"),
+        ("ws://h:6083/", False, "h", 6083, "/"),
+        ("wss://h:65535/", True, "h", 65535, "/"),
+        ("ws://h:1?token=t", False, "h", 1, "/?token=t"),
+        ("ws://h:6083/?token=t", False, "h", 6083, "/?token=t"),
+        ("ws://h/a/b?c=d&e=f", False, "h", 80, "/a/b?c=d&e=f"),
+        ("ws://h/?path=%3Ftoken%3Dt", False, "h", 80, "/?path=%3Ftoken%3Dt"),
+        ("ws://h/ö?a=é", False, "h", 80, "/%C3%B6?a=%C3%A9"),
+        ('ws://h/?"<>|\\^`{}', False, "h", 80, "/?%22%3C%3E%7C%5C%5E%60%7B%7D"),
+        ("ws://h/?", False, "h", 80, "/"),
+        ("ws://h/#part", False, "h", 80, "/"),
+        ("ws://h/?a=b#part", False, "h", 80, "/?a=b"),
+        ("WSS://Nova.Example:6083/Path", True, "nova.example", 6083, "/Path"),
+        ("  ws://h/ \r\n", False, "h", 80, "/"),
+        ("ws://10.0.0.1:6083/", False, "10.0.0.1", 6083, "/"),
+        ("ws://[::1]/", False, "::1", 80, "/"),
+        ("wss://[2001:DB8::1]:6083/", True, "2001:db8::1", 6083, "/"),
+        ("ws://bücher.example/", False, "xn--bcher-kva.example", 80, "/"),
+    ],
+)
+def test_a_url_is_taken_apart(
+    url: str, secure: bool, host: str, port: int, resource: str
+) -> None:
+    target = Target.parse(url)
+    assert (target.secure, target.host, target.port) == (secure, host, port)
+    assert target.resource == resource
+    assert target.scheme == ("wss" if secure else "ws")
+    assert target.name is None
+
+
+@pytest.mark.parametrize(
+    ("url", "header", "address"),
+    [
+        ("ws://h/", "h", "h:80"),
+        ("ws://h:80/", "h", "h:80"),
+        ("ws://h:443/", "h:443", "h:443"),
+        ("wss://h:443/", "h", "h:443"),
+        ("wss://h:80/", "h:80", "h:80"),
+        ("ws://h:6083/", "h:6083", "h:6083"),
+        ("ws://[::1]/", "[::1]", "[::1]:80"),
+        ("wss://[::1]:6083/", "[::1]:6083", "[::1]:6083"),
+    ],
+)
+def test_the_host_header_has_a_port_where_it_is_not_the_default(
+    url: str, header: str, address: str
+) -> None:
+    target = Target.parse(url)
+    assert target.host_header == header
+    assert target.address == address
+
+
+def test_it_is_called_by_the_servers_name_where_there_is_one() -> None:
+    url = f"wss://[::1]:6083/?token={TOKEN}"
+    assert Target.parse(url).title == "[::1]:6083"
+    assert str(Target.parse(url)) == "wss://[::1]:6083/?token=***"
+    named = Target.parse(url, name="web1")
+    assert named.title == named.name == "web1"
+    assert str(named) == "web1 (wss://[::1]:6083/?token=***)"
+    assert mask_tokens(str(named)) == str(named)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "ws:",
+        "ws://",
+        "ws:///",
+        "ws://:6083/",
+        "ws://?token={}",
+        "ws:///?token={}",
+        "http://h/?token={}",
+        "h:6083/?token={}",
+        "ws:/h/?token={}",
+        "token={}",
+        "ws://h:0/?token={}",
+        "ws://h:65536/?token={}",
+        "ws://h:-1/?token={}",
+        "ws://h:{}/",
+        "ws://h:token={}",
+        "ws://[::1/?token={}",
+        "ws://[{}]/?token={}",
+        "ws://::1]/?token={}",
+        "ws://h]/?token={}",
+        "ws://h/?token={} x",
+        "ws://h/?token={}\r\nX-Header:y",
+        "ws://h/?token=\x00{}",
+        "ws://h/\t?token={}",
+        "ws://h/\x7f?token={}",
+        "ws://h h/?token={}",
+        "ws://user:{}@h/?token={}",
+        "ws://{}@h/",
+        "ws://@h/?token={}",
+        "ws://ä..{}/?token={}",
+        "ws://" + "ä" * 64 + "/?token={}",
+        "ws://a\u2100b/?token={}",
+        "ws://a\u00a0b/?token={}",  # a blank for IDNA
+        "ws://a\u00a8b/?token={}",  # a blank and a diaeresis for IDNA
+        "ws://h/\udcff?token={}",
+    ],
+)
+def test_a_bad_url_is_refused_and_not_repeated(url: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        Target.parse(url.replace("{}", TOKEN))
+    error = caught.value
+    texts = [str(error), repr(error), str(error.args), str(error.hint)]
+    texts += traceback.format_exception(error)
+    assert not [text for text in texts if TOKEN in text]
+    assert error.exit_status == 2
+    assert str(error)
+
+
+def test_who_gives_a_password_is_told_the_other_way() -> None:
+    with pytest.raises(UsageError) as caught:
+        Target.parse(f"ws://user:{TOKEN}@h/")
+    assert "-H 'Authorization: " in str(caught.value.hint)
+
+
+URL_BITS = st.sampled_from(
+    [
+        *(
+            "ws://",
+            "wss://",
+            "h",
+            "[::1]",
+            ":",
+            "80",
+            "/",
+            "?",
+            "token=",
+            "#",
+            "@",
+            "%0d",
+        ),
+        *(
+            "é",
+            "\xa0",
+            "\xa8",
+            "\xad",
+            "\u2028",
+            "\uff0e",
+            "\x85",
+            "\r\n",
+            " ",
+            "[",
+            "\\",
+        ),
+    ]
+)
+
+
+@thorough
+@given(
+    st.lists(URL_BITS | st.characters(), max_size=8).map("".join).map("ws://".__add__)
+)
+@example("ws://h/\ud800")
+def test_what_is_parsed_can_stand_in_a_request(url: str) -> None:
+    with suppress(UsageError):
+        target = Target.parse(url)
+        assert 0 < target.port < 65536
+        assert target.resource.startswith("/")
+        for text in (target.host, target.resource, target.host_header):
+            assert text.isascii()
+            assert text.isprintable()
+            assert " " not in text
+
+
+@thorough
+@given(TOKENS, st.sampled_from(["token=", "Token=", "path=%3Ftoken%3D", "%3ftoken%3d"]))
+@example(TOKEN, "path=%3Ftoken%3D")
+def test_the_token_is_shown_nowhere(token: str, key: str) -> None:
+    for name in (None, "web1"):
+        for url in (f"ws://h:6083/?{key}{token}", f"wss://[::1]?a=b&{key}{token}&c=d"):
+            target = Target.parse(url, name=name)
+            assert token in target.resource, "the server needs it"
+            assert token not in shown(target)
+            assert f"{key}***" in target.masked_url
+
+
+@thorough
+@given(TOKENS)
+def test_a_text_keeps_all_but_its_tokens(token: str) -> None:
+    for text in (
+        "GET /?token={} HTTP/1.1",
+        "ws://h/?token={}&a=b failed",
+        'refused: "ws://h/?path=%3Ftoken%3D{}"',
+        "('token={}', 1)",
+        "token={}\nTOKEN={}",
+        "Location: /?x=token%3d{}#top",
+        r"b'token={}\r\n'",
+    ):
+        masked = mask_tokens(text.replace("{}", token))
+        assert masked == text.replace("{}", "***")
+        assert mask_tokens(masked) == masked
+
+
+@pytest.mark.parametrize(
+    "text", ["", "token", "a token is needed", "token=", "token= x"]
+)
+def test_a_text_without_a_token_is_left_alone(text: str) -> None:
+    assert mask_tokens(text) == text
+
+
+def test_a_token_that_begins_like_a_masked_one_is_masked() -> None:
+    assert TOKEN not in mask_tokens(f"ws://h/?token=***{TOKEN}")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("web1", "web1"),
+        ("größe €", "größe €"),
+        ("a\x1b]0;title\x07b", r"a\x1b]0;title\x07b"),
+        ("a\r\nb\tc\x00", r"a\x0d\x0ab\x09c\x00"),
+        ("\x7f\x9b2J\x85", r"\x7f\x9b2J\x85"),
+        ("a\u2028b\u2029c", r"a\x2028b\x2029c"),
+    ],
+)
+def test_control_characters_are_spelled_out(text: str, expected: str) -> None:
+    assert printable(text) == expected
+
+
+@thorough
+@given(st.text())
+def test_nothing_printable_can_drive_a_terminal(text: str) -> None:
+    dangerous = {"Cc", "Zl", "Zp"}  # as Unicode names the categories
+    result = printable(text)
+    assert not dangerous & {unicodedata.category(char) for char in result}
+    assert len(result.splitlines()) <= 1
+    if not dangerous & {unicodedata.category(char) for char in text}:
+        assert result == text
+
+
+@pytest.mark.parametrize(
+    ("text", "url"),
+    [
+        ("ws://h/", True),
+        ("wss://h/", True),
+        ("WS://h/", True),
+        ("ws-1", False),
+        ("ws:", False),
+        ("http://h/", False),
+        ("my ws://h", False),
+        ("", False),
+    ],
+)
+def test_a_server_is_told_from_a_url(text: str, url: bool) -> None:
+    assert is_url(text) is url
+
+
+def test_tls_checks_everything_unless_told_otherwise() -> None:
+    assert TLSOptions() == TLSOptions(cacert=None, cert=None, key=None, insecure=False)

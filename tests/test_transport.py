@@ -1,0 +1,226 @@
+"""TCP and TLS: what is opened, what is checked, and what is told when it fails."""
+
+import os
+import socket
+import ssl
+import struct
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+
+import pytest
+import trio
+
+from novaconsole.errors import ConnectError, UsageError
+from novaconsole.target import TLSOptions
+from novaconsole.transport import check_tls_options, open_stream
+from servers import (
+    AT_ONCE_SECONDS,
+    LOOPBACK,
+    Certificates,
+    Server,
+    mute,
+    nothing_left,
+    refused_port,
+    serving,
+)
+
+
+@pytest.fixture
+def certificates(tmp_path: Path) -> Certificates:
+    return Certificates(tmp_path)
+
+
+async def echo(stream: trio.abc.Stream) -> None:
+    async for data in stream:
+        await stream.send_all(data)
+
+
+async def check_echo(stream: trio.abc.Stream) -> None:
+    async with stream:
+        await stream.send_all(b"hello")
+        with trio.fail_after(AT_ONCE_SECONDS):
+            assert await stream.receive_some() == b"hello"
+
+
+async def test_ws_is_plain_tcp_and_no_file_is_looked_at(tmp_path: Path) -> None:
+    missing = TLSOptions(tmp_path / "no.pem", tmp_path / "no.pem", tmp_path / "no.pem")
+    with nothing_left():
+        async with serving(echo) as server:
+            stream = await open_stream(server.target(), missing)
+            await check_echo(stream)
+
+
+async def test_wss_is_tls(certificates: Certificates) -> None:
+    context = certificates.server_context(certificates.good)
+    with nothing_left():
+        async with serving(echo, tls=context) as server:
+            options = TLSOptions(certificates.cacert)
+            stream = await open_stream(server.target("wss"), options)
+            await check_echo(stream)
+
+
+async def test_the_systems_certificates_count_where_none_are_given(
+    certificates: Certificates, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SSL_CERT_FILE is where OpenSSL looks for them."""
+    context = certificates.server_context(certificates.good)
+    async with serving(echo, tls=context) as server:
+        with pytest.raises(ConnectError, match="not trusted"):
+            await open_stream(server.target("wss"), TLSOptions())
+        monkeypatch.setenv("SSL_CERT_FILE", os.fspath(certificates.cacert))
+        await check_echo(await open_stream(server.target("wss"), TLSOptions()))
+
+
+async def test_old_tls_is_told_in_words(certificates: Certificates) -> None:
+    context = certificates.server_context(certificates.good)
+    context.minimum_version = context.maximum_version = ssl.TLSVersion.TLSv1_2
+    context.set_ciphers("AES128-SHA256")  # without forward secrecy: not for us
+    with nothing_left():
+        async with serving(mute, tls=context) as server:
+            with pytest.raises(ConnectError, match="TLS handshake with") as caught:
+                await open_stream(server.target("wss"), TLSOptions(certificates.cacert))
+    assert caught.value.hint
+
+
+@pytest.mark.parametrize("with_key", [True, False])
+async def test_our_certificate_is_shown(
+    certificates: Certificates, with_key: bool, tmp_path: Path
+) -> None:
+    """The key is in a file of its own, or together with the certificate."""
+    cert, key = certificates.client_cert, certificates.client_key
+    if not with_key:
+        both = tmp_path / "both.pem"
+        both.write_bytes(key.read_bytes() + cert.read_bytes())
+    options = TLSOptions(
+        certificates.cacert, cert if with_key else both, key if with_key else None
+    )
+    async with serving(echo, tls=certificates.demanding_context()) as server:
+        await check_echo(await open_stream(server.target("wss"), options))
+
+
+@pytest.mark.parametrize(
+    ("which", "content", "option", "reason"),
+    [
+        ("cacert", None, "--cacert", "No such file"),
+        ("cacert", "nonsense", "--cacert", "not a PEM file"),
+        ("cert", None, "--cert", "No such file"),
+        ("cert", "nonsense", "--cert", "not a PEM file"),
+        ("key", None, "--key", "No such file"),
+        ("key", "nonsense", "--key", "not a PEM file"),
+    ],
+)
+async def test_a_bad_file_is_named_before_anything_is_opened(
+    which: str,
+    content: str | None,
+    option: str,
+    reason: str,
+    certificates: Certificates,
+    tmp_path: Path,
+) -> None:
+    bad = tmp_path / "bad.pem"
+    if content is not None:
+        bad.write_text(content)
+    options = TLSOptions(
+        cacert=bad if which == "cacert" else certificates.cacert,
+        cert=bad if which == "cert" else certificates.client_cert,
+        key=bad if which == "key" else certificates.client_key,
+    )
+    with nothing_left():
+        # Nothing listens there; to be refused would be a ConnectError.
+        target = Server(LOOPBACK, refused_port()).target("wss")
+        with pytest.raises(UsageError) as caught:
+            await open_stream(target, options)
+    assert option in str(caught.value)
+    assert str(bad) in str(caught.value)
+    assert reason in str(caught.value)
+    assert caught.value.exit_status == 2
+    with pytest.raises(UsageError) as checked:
+        check_tls_options(options)
+    assert str(checked.value) == str(caught.value)
+
+
+def test_a_key_of_another_certificate_is_told(certificates: Certificates) -> None:
+    options = TLSOptions(cert=certificates.client_cert, key=certificates.good_pem)
+    with pytest.raises(UsageError, match="does not match") as caught:
+        check_tls_options(options)
+    assert str(certificates.good_pem) in str(caught.value)
+
+
+def test_good_files_are_found_good(certificates: Certificates) -> None:
+    cert, key = certificates.client_cert, certificates.client_key
+    check_tls_options(TLSOptions())
+    check_tls_options(TLSOptions(certificates.cacert, cert, key))
+    check_tls_options(TLSOptions(insecure=True))
+
+
+@pytest.mark.parametrize("scheme", ["ws", "wss"])
+async def test_cancelled_in_the_middle_it_leaves_nothing(
+    scheme: str, certificates: Certificates
+) -> None:
+    with nothing_left():
+        async with serving(mute) as server:
+            options = TLSOptions(certificates.cacert)
+            with trio.move_on_after(0.2) as scope:
+                stream = await open_stream(server.target(scheme), options)
+                async with stream:
+                    await trio.sleep_forever()
+            assert scope.cancelled_caught
+
+
+# ---- sending into a dead connection
+
+
+@asynccontextmanager
+async def connected() -> AsyncIterator[tuple[trio.abc.Stream, trio.SocketStream]]:
+    """Our end of a connection, and the other."""
+    with nothing_left():
+        [listener] = await trio.open_tcp_listeners(0, host=LOOPBACK)
+        async with listener:
+            server = Server(LOOPBACK, listener.socket.getsockname()[1])
+            here = await open_stream(server.target(), TLSOptions())
+            there = await listener.accept()
+        async with here, there:
+            yield here, there
+
+
+async def reset(stream: trio.SocketStream) -> None:
+    stream.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    await stream.aclose()
+
+
+async def test_what_arrived_before_a_failed_send_can_be_received() -> None:
+    async with connected() as (here, there):
+        await here.wait_send_all_might_not_block()
+        await there.send_all(b"last words")
+        await reset(there)
+        for _ in range(3):
+            await here.send_all(b"typed")
+        assert await here.receive_some(4) == b"last"
+        assert await here.receive_some() == b" words"
+        with suppress(trio.BrokenResourceError):
+            assert await here.receive_some() == b""
+
+
+async def test_a_dead_connection_breaks_receiving() -> None:
+    async with connected() as (here, there):
+        await reset(there)
+        with pytest.raises(trio.BrokenResourceError):
+            await here.receive_some()
+
+
+async def test_whoever_sends_into_a_dead_connection_can_be_cancelled() -> None:
+    async with connected() as (here, there):
+        await reset(there)
+        with trio.move_on_after(0.05) as scope:
+            while True:
+                await here.send_all(b"x")
+        assert scope.cancelled_caught
+
+
+async def test_a_stream_that_we_closed_is_closed() -> None:
+    async with connected() as (here, there):
+        await here.aclose()
+        with pytest.raises(trio.ClosedResourceError):
+            await here.send_all(b"x")
+        assert await there.receive_some() == b""

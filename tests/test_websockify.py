@@ -1,0 +1,287 @@
+"""Against the real proxy: nova-serialproxy is websockify with a token check."""
+
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+import trio
+
+from novaconsole.connect import ConnectOptions, open_console
+from novaconsole.ending import Closed
+from novaconsole.errors import ConnectError
+from novaconsole.target import TLSOptions
+from servers import (
+    AT_ONCE_SECONDS,
+    BINARY,
+    CLOSE,
+    LOOPBACK,
+    PING,
+    PONG,
+    Certificates,
+    Frame,
+    FrameReader,
+    Handler,
+    Server,
+    background,
+    nothing_left,
+    read_all,
+    read_head,
+    refused_port,
+    serving,
+)
+
+DATA = random.Random(6083).randbytes(512 * 1024) + bytes(range(256))
+NO_TLS = TLSOptions()
+DEFAULTS = ConnectOptions()
+
+
+@pytest.fixture
+def certificates(tmp_path: Path) -> Certificates:
+    return Certificates(tmp_path)
+
+
+@asynccontextmanager
+async def websockify(
+    directory: Path, target_port: int, *options: str
+) -> AsyncIterator[Server]:
+    """The proxy in front of a guest; it gets its listening socket as inetd's would."""
+    with socket.create_server((LOOPBACK, 0)) as listener:
+        # It is killed in the end, and would leave half a report on its coverage.
+        unmeasured = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith("COVERAGE_")
+        }
+        command = [sys.executable, "-m", "websockify", "--inetd", *options]
+        proxy = await trio.lowlevel.open_process(
+            [*command, f"{LOOPBACK}:{target_port}"],
+            stdin=listener.fileno(),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+            cwd=directory,  # it looks for a certificate here
+            env=unmeasured,
+        )
+        server = Server(LOOPBACK, listener.getsockname()[1])
+    try:
+        yield server
+    finally:
+        # With it the processes of its connections, one each.
+        os.killpg(proxy.pid, signal.SIGKILL)
+        with trio.CancelScope(shield=True):  # it is killed
+            await proxy.wait()
+
+
+async def echo(stream: trio.abc.Stream) -> None:
+    async for data in stream:
+        await stream.send_all(data)
+
+
+def hear(words: trio.MemorySendChannel[bytes]) -> Handler:
+    """A guest that only listens."""
+
+    async def handler(stream: trio.abc.Stream) -> None:
+        async for data in stream:
+            await words.send(bytes(data))
+        await words.aclose()
+
+    return handler
+
+
+@pytest.mark.parametrize("subprotocols", [("binary",), ()])
+async def test_bytes_pass_both_ways_unchanged(
+    subprotocols: tuple[str, ...], tmp_path: Path
+) -> None:
+    options = ConnectOptions(subprotocols=subprotocols)
+    received = b""
+    with nothing_left():
+        async with (
+            serving(echo) as guest,
+            websockify(tmp_path, guest.port) as proxy,
+            open_console(proxy.target(), NO_TLS, options) as link,
+            background() as nursery,
+        ):
+            nursery.start_soon(link.send, DATA)
+            while len(received) < len(DATA):
+                received += await anext(link)
+    assert received == DATA
+
+
+async def test_the_guest_ends_the_session(tmp_path: Path) -> None:
+    async def say_and_leave(stream: trio.abc.Stream) -> None:
+        await stream.send_all(DATA)
+
+    with nothing_left():
+        async with (
+            serving(say_and_leave) as guest,
+            websockify(tmp_path, guest.port) as proxy,
+            open_console(proxy.target(), NO_TLS, DEFAULTS) as link,
+        ):
+            assert await read_all(link) == DATA
+            assert link.closed == Closed(1000, "Target closed")
+
+
+async def test_leaving_is_answered_and_everything_typed_has_arrived(
+    tmp_path: Path,
+) -> None:
+    send, words = trio.open_memory_channel[bytes](0)
+    with nothing_left():
+        async with (
+            serving(hear(send)) as guest,
+            websockify(tmp_path, guest.port) as proxy,
+        ):
+            async with open_console(proxy.target(), NO_TLS, DEFAULTS) as link:
+                await link.send(b"echo hello\r")
+                await link.send(b"exit\r")
+                link.close_timeout = AT_ONCE_SECONDS * 2
+                left_at = trio.current_time()
+            assert trio.current_time() - left_at < AT_ONCE_SECONDS
+            with trio.fail_after(AT_ONCE_SECONDS):
+                heard = b"".join([word async for word in words])
+    assert heard == b"echo hello\rexit\r"
+
+
+async def test_our_pings_are_answered(tmp_path: Path) -> None:
+    options = ConnectOptions(keepalive=0.1)
+    with nothing_left():
+        async with (
+            serving(echo) as guest,
+            websockify(tmp_path, guest.port) as proxy,
+            open_console(proxy.target(), NO_TLS, options) as link,
+            background() as nursery,
+        ):
+            nursery.start_soon(read_all, link)
+            with trio.fail_after(AT_ONCE_SECONDS):
+                while link.round_trip is None:  # noqa: ASYNC110 # there is no event for it
+                    await trio.sleep(0.01)
+            assert link.closed is None
+
+
+class Tap:
+    """Stands between a link and the proxy, and notes the frames that pass.
+
+    Attributes:
+        sent: by the link.
+        received: by the link.
+    """
+
+    def __init__(self, proxy: Server) -> None:
+        self._proxy = proxy
+        self.sent: list[Frame] = []
+        self.received: list[Frame] = []
+
+    def frames(self, opcode: int) -> list[Frame]:
+        """What the link has sent of a kind."""
+        return [frame for frame in self.sent if frame.opcode == opcode]
+
+    async def relay(self, client: trio.abc.Stream) -> None:
+        async with await trio.open_tcp_stream(LOOPBACK, self._proxy.port) as proxy:
+            await proxy.send_all(await read_head(client))
+            answer = await read_head(proxy)
+            await client.send_all(answer)
+            early = answer.partition(b"\r\n\r\n")[2]
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._pass_on, client, proxy, self.sent)
+                await self._pass_on(proxy, client, self.received, early)
+                nursery.cancel_scope.cancel()
+
+    async def _pass_on(
+        self,
+        source: trio.abc.Stream,
+        sink: trio.abc.Stream,
+        frames: list[Frame],
+        early: bytes = b"",
+    ) -> None:
+        reader = FrameReader()
+        reader.feed(early)
+        while data := await source.receive_some():
+            reader.feed(data)
+            while frame := reader.next_frame():
+                frames.append(frame)
+            await sink.send_all(data)
+
+
+async def test_the_frames_on_the_wire(tmp_path: Path) -> None:
+    """Binary and masked to the proxy; its pings are answered with the same payload."""
+    received = b""
+    async with (
+        serving(echo) as guest,
+        websockify(tmp_path, guest.port, "--heartbeat=1") as proxy,
+        background() as nursery,
+    ):
+        tap = Tap(proxy)
+        async with (
+            serving(tap.relay) as front,
+            open_console(front.target(), NO_TLS, ConnectOptions(keepalive=0)) as link,
+        ):
+            nursery.start_soon(link.send, DATA)
+            while len(received) < len(DATA):
+                received += await anext(link)
+            with trio.fail_after(AT_ONCE_SECONDS):
+                while not tap.frames(PONG):  # noqa: ASYNC110 # there is no event for it
+                    await trio.sleep(0.01)
+            link.close_timeout = AT_ONCE_SECONDS
+    assert received == DATA
+    sent = [frame.payload for frame in tap.frames(BINARY)]
+    assert b"".join(sent) == DATA
+    assert max(map(len, sent)) <= 64 * 1024
+    assert all(frame.masked for frame in tap.sent)
+    assert {frame.opcode for frame in tap.sent} == {BINARY, PONG, CLOSE}
+    pings = [frame.payload for frame in tap.received if frame.opcode == PING]
+    pongs = [frame.payload for frame in tap.frames(PONG)]
+    assert pongs == pings[: len(pongs)]
+
+
+async def test_a_guest_that_is_not_there(tmp_path: Path) -> None:
+    with nothing_left():
+        async with (
+            websockify(tmp_path, refused_port()) as proxy,
+            open_console(proxy.target(), NO_TLS, DEFAULTS) as link,
+        ):
+            assert await read_all(link) == b""
+            reason = "Failed to connect to downstream server"
+            assert link.closed == Closed(1011, reason)
+
+
+# ---- TLS
+
+
+async def test_tls(certificates: Certificates, tmp_path: Path) -> None:
+    received = b""
+    with nothing_left():
+        async with (
+            serving(echo) as guest,
+            websockify(
+                tmp_path, guest.port, f"--cert={certificates.good_pem}", "--ssl-only"
+            ) as proxy,
+            background() as nursery,
+        ):
+            tls = TLSOptions(certificates.cacert)
+            async with open_console(proxy.target("wss"), tls, DEFAULTS) as link:
+                nursery.start_soon(link.send, DATA)
+                while len(received) < len(DATA):
+                    received += await anext(link)
+            with pytest.raises(ConnectError) as caught:
+                async with open_console(proxy.target("ws"), NO_TLS, DEFAULTS):
+                    pass
+    assert received == DATA
+    assert "wss://" in (caught.value.hint or "")
+
+
+async def test_tls_where_the_proxy_has_no_certificate(
+    certificates: Certificates, tmp_path: Path
+) -> None:
+    with nothing_left():
+        async with serving(echo) as guest, websockify(tmp_path, guest.port) as proxy:
+            tls = TLSOptions(certificates.cacert)
+            with pytest.raises(ConnectError) as caught:
+                async with open_console(proxy.target("wss"), tls, DEFAULTS):
+                    pass
+    assert "ws://" in (caught.value.hint or "")
