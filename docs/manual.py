@@ -5,6 +5,7 @@ python docs/manual.py > docs/novaconsole.1
 
 import typer
 
+from novaconsole.arguments import option_groups
 from novaconsole.cli import app
 from novaconsole.ending import EXIT_STATUSES
 from novaconsole.escape import ESCAPES
@@ -40,9 +41,9 @@ def manual() -> str:
     lines += ["SERVER is a server's name, its UUID, or a ws:// or wss:// URL."]
     lines += [".SH OPTIONS"]
     with typer.Context(command, info_name="novaconsole") as context:
-        for parameter in command.get_params(context):
-            record = parameter.get_help_record(context)
-            if record is not None and parameter.param_type_name == "option":
+        for group, records in option_groups(command, context).items():
+            lines += [f".SS {group}"]
+            for record in records:
                 lines += entry(*record)
     lines += [".SH ESCAPES", "Recognised at the start of a line:"]
     for escape in ESCAPES:

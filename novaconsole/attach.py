@@ -1,7 +1,9 @@
 """The interactive program: resources outside, tasks inside.
 
     signal handlers ⊃ standard streams ⊃ one nursery:
-        watch_signals · read_console · read_keyboard · send_input · show_notices
+        watch_signals · Console.run · read_keyboard · show_notices
+            and inside Console.run, for each link, a nursery of its own:
+            read · send_input · explain_silence
 
 Whatever ends a task, leaving the nursery closes the link, leaving the streams restores
 the terminal, and only then do signals count again.
@@ -9,18 +11,22 @@ the terminal, and only then do signals count again.
 
 import signal
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import trio
 
-from novaconsole.ending import Ended
-from novaconsole.farewell import Attachment, last_words
+from novaconsole.console import Console
+from novaconsole.ending import Ended, Reason
+from novaconsole.errors import NovaConsoleError
+from novaconsole.farewell import Finished, advice, last_words
 from novaconsole.notices import Notices
+from novaconsole.nova import Server
 from novaconsole.session import Session, SessionOptions
 from novaconsole.stdio import open_stdio
 
 _ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 _TERMINAL_SIGNALS = (signal.SIGWINCH, signal.SIGCONT)
+_STATUS_SECONDS = 5.0
 
 
 async def attach(
@@ -39,31 +45,66 @@ async def attach(
     Raises:
         NovaConsoleError: the console could not be reached.
     """
-    with (
-        _signals() as signals,
-        open_stdio(keyboard_from_terminal=keyboard_from_terminal) as stdio,
-    ):
-        try:
-            async with trio.open_nursery() as nursery:
-                session = Session(nursery, stdio, notices, options)
-                nursery.start_soon(session.watch_signals, signals)
-                nursery.start_soon(session.read_console)
-        finally:
-            session.leave()
-    if session.failure is not None:
-        raise session.failure
-    ended, link, target = session.ended, session.link, session.target
-    assert ended is not None
-    if link is not None and target is not None:
-        attachment = Attachment(
-            title=target.title,
-            named=target.name is not None,
-            seconds=trio.current_time() - link.opened_at,
-            bytes_in=link.bytes_in,
-        )
-        for line in last_words(ended, attachment):
-            notices.say(line)
+    with _signals() as signals:
+        with open_stdio(keyboard_from_terminal=keyboard_from_terminal) as stdio:
+            try:
+                async with trio.open_nursery() as nursery:
+                    session = Session(nursery, stdio, notices, options)
+                    nursery.start_soon(session.watch_signals, signals)
+                    nursery.start_soon(Console(session).run)
+            finally:
+                session.leave()
+        # The terminal is the user's again: what is left may take its time.
+        if session.failure is not None:
+            raise session.failure
+        ended = session.ended
+        assert ended is not None
+        last = session.last or session.attachment
+        if last is not None:
+            await _say_farewell(ended, last.finished, options, notices, signals)
     return ended
+
+
+async def _say_farewell(
+    ended: Ended,
+    link: Finished,
+    options: SessionOptions,
+    notices: Notices,
+    signals: AsyncIterator[int],
+) -> None:
+    """The last words, and advice for who did not want to leave."""
+    if ended.error is not None:
+        notices.error(ended.error)
+        return
+    words = last_words(ended, link)
+    if words is not None:
+        notices.say(words)
+    if ended.reason is Reason.CLOSED:
+        server = await _ask_status(options, signals)
+        hint = advice(link, server)
+        if hint is not None:
+            notices.say(hint)
+
+
+async def _ask_status(
+    options: SessionOptions, signals: AsyncIterator[int]
+) -> Server | None:
+    """The server as it is now; None where that is not to be had, or not wanted."""
+    server = None
+    async with trio.open_nursery() as nursery:
+
+        async def ask() -> None:
+            nonlocal server
+            with suppress(NovaConsoleError):
+                server = await options.source.server()
+            nursery.cancel_scope.cancel(reason="asked")
+
+        nursery.start_soon(ask)
+        nursery.cancel_scope.deadline = trio.current_time() + _STATUS_SECONDS
+        async for signum in signals:
+            if signum not in _TERMINAL_SIGNALS:
+                nursery.cancel_scope.cancel(reason="the user has enough")
+    return server
 
 
 @contextmanager

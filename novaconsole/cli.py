@@ -10,12 +10,13 @@ import os
 import re
 import sys
 import traceback
+from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import typer
 
-from novaconsole import __version__
+from novaconsole import arguments
 from novaconsole.descriptors import ensure_standard_streams, read_line
 from novaconsole.errors import NovaConsoleError, UsageError
 from novaconsole.escape import parse_escape_char
@@ -31,6 +32,7 @@ from novaconsole.notices import (
 from novaconsole.target import Target, TLSOptions, is_url
 
 if TYPE_CHECKING:
+    from novaconsole.connect import ConnectOptions
     from novaconsole.locate import Source
     from novaconsole.session import SessionOptions
 
@@ -55,165 +57,43 @@ app = typer.Typer(
 )
 
 
-def _option(*flags: str, help: str, **settings: Any) -> Any:  # noqa: A002 # as typer's
-    """An option that can be given as an environment variable as well."""
-    name = flags[-1].removeprefix("--").replace("-", "_").upper()
-    return typer.Option(
-        *flags, help=help, envvar=f"NOVACONSOLE_{name}", show_envvar=False, **settings
-    )
-
-
-def _print_version(wanted: bool) -> None:
-    if wanted:
-        typer.echo(f"novaconsole {__version__}")
-        raise typer.Exit
-
-
-def _complete_cloud(incomplete: str) -> list[str]:
-    from novaconsole.cloud import cloud_names
-
-    return [name for name in cloud_names() if name.startswith(incomplete)]
-
-
-def _complete_server(ctx: typer.Context, incomplete: str) -> list[str]:
-    from novaconsole.cloud import CloudOptions, server_names
-
-    cloud = CloudOptions(ctx.params.get("cloud"), ctx.params.get("region"))
-    try:
-        return server_names(incomplete, cloud)
-    except NovaConsoleError:
-        return []  # a message would land in the line that is being typed
-
-
-@app.command()
+@app.command(cls=arguments.GroupedCommand)
 def novaconsole(
-    server: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="SERVER",
-            help="A server's name, its UUID, or a ws:// or wss:// URL.",
-            autocompletion=_complete_server,
-        ),
-    ] = None,
-    url: Annotated[
-        str | None,
-        _option(
-            "--url",
-            metavar="URL",
-            help="Attach to this websocket URL; - reads it from standard input.",
-        ),
-    ] = None,
-    cloud: Annotated[
-        str | None,
-        _option(
-            "--os-cloud",
-            "--cloud",
-            metavar="NAME",
-            help="Entry of clouds.yaml (default: $OS_CLOUD, or OS_* variables).",
-            autocompletion=_complete_cloud,
-        ),
-    ] = None,
-    region: Annotated[
-        str | None,
-        _option("--os-region-name", "--region", metavar="NAME", help="Region."),
-    ] = None,
-    demo: Annotated[
-        bool, _option("--demo", help="Attach to a built-in demo; needs no cloud.")
-    ] = False,
-    escape: Annotated[
-        str,
-        _option(
-            "-e",
-            "--escape",
-            metavar="CHAR",
-            help="Escape character: one character, ^X, or none.",
-        ),
-    ] = "~",
-    log: Annotated[
-        Path | None,
-        _option(
-            "--log", metavar="FILE", help="Append everything the guest sends to FILE."
-        ),
-    ] = None,
-    overwrite: Annotated[
-        bool, _option("--overwrite", help="Start the log afresh.")
-    ] = False,
-    close_wait: Annotated[
-        float,
-        _option(
-            "-w",
-            "--close-wait",
-            metavar="SECONDS",
-            min=0,
-            help="After piped input has ended, wait for so long a silence.",
-        ),
-    ] = 0.5,
-    no_subprotocols: Annotated[
-        bool, _option("-N", "--no-subprotocols", help="Offer no websocket subprotocol.")
-    ] = False,
-    connect_timeout: Annotated[
-        float,
-        _option(
-            "--connect-timeout",
-            metavar="SECONDS",
-            min=0,
-            help="For TCP, TLS and websocket upgrade together.",
-        ),
-    ] = 10,
-    keepalive: Annotated[
-        float,
-        _option(
-            "--keepalive",
-            metavar="SECONDS",
-            min=0,
-            help="Ping so often; two pings without an answer end it. 0: never.",
-        ),
-    ] = 20,
-    cacert: Annotated[
-        Path | None,
-        _option("--cacert", metavar="FILE", help="CA bundle for wss:// and the cloud."),
-    ] = None,
-    cert: Annotated[
-        Path | None, _option("--cert", metavar="FILE", help="Client certificate.")
-    ] = None,
-    key: Annotated[
-        Path | None, _option("--key", metavar="FILE", help="Key of --cert.")
-    ] = None,
-    insecure: Annotated[
-        bool, _option("--insecure", help="Do not check certificates.")
-    ] = False,
-    origin: Annotated[
-        str | None,
-        _option("--origin", metavar="URL", help="Send this Origin header."),
-    ] = None,
-    header: Annotated[
-        list[str] | None,
-        typer.Option(
-            "-H",
-            "--header",
-            metavar="'NAME: VALUE'",
-            help="Send this header with the upgrade; repeatable.",
-        ),
-    ] = None,
-    quiet: Annotated[bool, _option("-q", "--quiet", help="Fewer messages.")] = False,
-    verbose: Annotated[bool, _option("-v", "--verbose", help="More messages.")] = False,
-    debug: Annotated[
-        bool, _option("-d", "--debug", help="Show the protocol, and tracebacks.")
-    ] = False,
-    version: Annotated[
-        bool,
-        typer.Option(
-            "--version",
-            help="Show the version and exit.",
-            is_eager=True,
-            callback=_print_version,
-        ),
-    ] = False,
+    *,
+    server: arguments.Server = None,
+    url: arguments.Url = None,
+    cloud: arguments.CloudName = None,
+    region: arguments.Region = None,
+    demo: arguments.Demo = False,
+    check: arguments.Check = False,
+    check_enter: arguments.CheckEnter = False,
+    json: arguments.Json = False,
+    escape: arguments.EscapeChar = "~",
+    wait: arguments.Wait = False,
+    reconnect: arguments.Reconnect = False,
+    history: arguments.HistoryLines = 0,
+    close_wait: arguments.CloseWait = 0.5,
+    log: arguments.Log = None,
+    overwrite: arguments.Overwrite = False,
+    connect_timeout: arguments.ConnectTimeout = 10,
+    keepalive: arguments.Keepalive = 20,
+    proxy: arguments.ProxyUrl = None,
+    origin: arguments.Origin = None,
+    header: arguments.Headers = None,
+    no_subprotocols: arguments.NoSubprotocols = False,
+    cacert: arguments.Cacert = None,
+    cert: arguments.Cert = None,
+    key: arguments.Key = None,
+    insecure: arguments.Insecure = False,
+    quiet: arguments.Quiet = False,
+    verbose: arguments.Verbose = False,
+    debug: arguments.Debug = False,
+    version: arguments.Version = False,
 ) -> int:
     """Attach the terminal to the serial console of an OpenStack Nova server.
 
-    Type "~." at the start of a line to leave, "~?" for the other escapes. Every option
-    can be set as an environment variable: NOVACONSOLE_CLOUD, NOVACONSOLE_LOG, ...
+    Type "~." at the start of a line to leave, "~?" for the other escapes. Options can
+    be environment variables: NOVACONSOLE_CLOUD, NOVACONSOLE_LOG, ...
     """
     if quiet and (verbose or debug):
         raise UsageError("--quiet excludes --verbose and --debug")
@@ -231,26 +111,43 @@ def novaconsole(
                 raise UsageError(f"{name} wants a number of seconds")
         if overwrite and log is None:
             raise UsageError("--overwrite wants --log")
+        if json and not (check or check_enter):
+            raise UsageError("--json wants --check")
         tls = _tls_options(cacert, cert, key, insecure=insecure)
         headers = _headers(header, origin)
         source = _source(server, url, cloud, region, tls, demo=demo)
+        for option, given in (("--history", history), ("--wait", wait)):
+            if given and not source.renews:
+                raise UsageError(f"{option} wants a server's name, to ask its cloud")
 
         from novaconsole.connect import ConnectOptions
         from novaconsole.link import SUBPROTOCOLS
+        from novaconsole.proxy import Proxy, choose_proxy
+
+        if proxy:
+            Proxy.parse(proxy)  # whether it is one, before anything is opened
+        connect = ConnectOptions(
+            timeout=connect_timeout,
+            keepalive=keepalive,
+            subprotocols=() if no_subprotocols else SUBPROTOCOLS,
+            headers=headers,
+            proxy=lambda target: choose_proxy(proxy, target, os.environ),
+        )
+        if check or check_enter:
+            return _check(source, connect, notices, may_type=check_enter, as_json=json)
+
         from novaconsole.logfile import LogFile
         from novaconsole.session import SessionOptions
 
         options = SessionOptions(
             source=source,
-            connect=ConnectOptions(
-                timeout=connect_timeout,
-                keepalive=keepalive,
-                subprotocols=() if no_subprotocols else SUBPROTOCOLS,
-                headers=headers,
-            ),
+            connect=connect,
             escape=escape_char,
             log=LogFile(log, overwrite=overwrite) if log else None,
             close_wait=close_wait,
+            wait=wait,
+            reconnect=reconnect,
+            history=history,
         )
         return _attach(options, notices, keyboard_from_terminal=url == "-")
     except NovaConsoleError as exc:
@@ -303,19 +200,40 @@ def _flush_output(notices: Notices) -> int:
 def _attach(
     options: "SessionOptions", notices: Notices, *, keyboard_from_terminal: bool
 ) -> int:
-    import trio
-
     from novaconsole.attach import attach
+
+    async def run() -> int:
+        try:
+            ended = await attach(
+                options, notices, keyboard_from_terminal=keyboard_from_terminal
+            )
+        finally:
+            options.source.close()
+        return ended.exit_status
+
+    return _run(run, notices)
+
+
+def _check(
+    source: "Source",
+    connect: "ConnectOptions",
+    notices: Notices,
+    *,
+    may_type: bool,
+    as_json: bool,
+) -> int:
+    from novaconsole.check import CheckOptions, check
+
+    options = CheckOptions(source, connect, may_type=may_type, as_json=as_json)
+    return _run(lambda: check(options, notices), notices)
+
+
+def _run(run: Callable[[], Awaitable[int]], notices: Notices) -> int:
+    """Run it in trio; what nobody foresaw becomes a message."""
+    import trio
 
     status = 1
     failure: BaseException | None = None
-
-    async def run() -> int:
-        ended = await attach(
-            options, notices, keyboard_from_terminal=keyboard_from_terminal
-        )
-        return ended.exit_status
-
     try:
         status = trio.run(run)
     except* KeyboardInterrupt:  # before the signals were ours
@@ -371,9 +289,9 @@ def _tls_options(
             raise UsageError(f"{option}: cannot read {path}")
     options = TLSOptions(cacert, cert, key, insecure)
     if cacert or cert:
-        from novaconsole.transport import check_tls_options
+        from novaconsole.transport import tls_context
 
-        check_tls_options(options)
+        tls_context(options)  # whether the files are of use
     return options
 
 
@@ -424,4 +342,7 @@ def _source(
     if target:
         return UrlSource(target, tls)
     assert server is not None
-    return CloudSource(server, cloud, region, tls)
+
+    from novaconsole.cloud import CloudOptions
+
+    return CloudSource(server, CloudOptions(cloud, region, tls))

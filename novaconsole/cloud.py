@@ -1,12 +1,11 @@
-"""OpenStack: which server is meant, and the URL of its serial console.
+"""OpenStack: which server is meant, the URL of its serial console, its console log.
 
 The only module that touches openstacksdk.  Everything here blocks and is meant for a
 thread; nothing of it changes anything in the cloud, so a thread may be abandoned.
 
 Facts about the API: nova/api/openstack/compute/remote_consoles.py (since microversion
-2.6; before, the action os-getSerialConsole) and servers.py (`name` is a regular
-expression).  A server that is not running still gets a URL, and that URL can lead into
-the console of another server that has been given the same port.
+2.6; before, the action os-getSerialConsole), console_output.py and servers.py (`name`
+is a regular expression).  How few requests it can be: a token, the server, the URL.
 """
 
 import re
@@ -15,38 +14,29 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 from uuid import UUID
 
-from novaconsole import __version__
-from novaconsole.errors import (
-    CloudError,
-    ConsoleUnavailable,
-    ServerAmbiguous,
-    ServerNotActive,
-    ServerNotFound,
-)
+from novaconsole import __version__, nova
+from novaconsole.errors import CloudError, CloudUnreachable
+from novaconsole.nova import Server
 from novaconsole.target import TLSOptions, mask_tokens
 
 if TYPE_CHECKING:
     import requests
+    from keystoneauth1.adapter import Adapter
+    from openstack.config.cloud_region import CloudRegion
     from openstack.connection import Connection
 
 _MICROVERSION = "2.6"
 # Nova answers after 60 seconds when the compute node is down.
 _TIMEOUT_SECONDS = 90
-# The statuses in which the server has a running guest with a console of its own.
-_RUNNING = {"ACTIVE", "MIGRATING", "PASSWORD", "REBOOT", "RESCUE", "VERIFY_RESIZE"}
-_STATUS_HINTS = {
-    "SHUTOFF": "start it: openstack server start {0}",
-    "PAUSED": "openstack server unpause {0}",
-    "SUSPENDED": "openstack server resume {0}",
-    "SHELVED": "openstack server unshelve {0}",
-    "SHELVED_OFFLOADED": "openstack server unshelve {0}",
-    "BUILD": "it is being built; try again in a moment",
-    "REBUILD": "it is being rebuilt; try again in a moment",
-    "HARD_REBOOT": "it is being rebooted; try again in a moment",
-    "RESIZE": "it is being resized; try again in a moment",
-    "ERROR": "see why: openstack server show {0} -c fault",
+# What may stand under `auth` for the plugin v3password to know what to do.
+_V3_PASSWORD_OPTIONS = {
+    *("auth_url", "username", "user_id", "password"),
+    *("user_domain_id", "user_domain_name", "project_id", "project_name"),
+    *("project_domain_id", "project_domain_name", "domain_id", "domain_name"),
+    *("system_scope", "trust_id"),
 }
 
 
@@ -65,42 +55,160 @@ class CloudOptions:
     tls: TLSOptions = field(default_factory=TLSOptions)
 
 
-@dataclass(frozen=True)
-class Console:
-    """Where the serial console of a server is.
+class Cloud:
+    """One cloud, as one user of it; nothing is asked before there is a question.
 
-    Attributes:
-        server_name: as the cloud has it.
-        server_id: UUID.
-        url: websocket URL; holds the token.
-        tls: as configured for this cloud.
-    """
-
-    server_name: str
-    server_id: str
-    url: str = field(repr=False)
-    tls: TLSOptions
-
-
-def find_console(server: str, options: CloudOptions) -> Console:
-    """Ask the cloud for the serial console of a server; blocks.
+    Every method blocks, and raises CloudError where the cloud cannot be asked or does
+    not want to answer.
 
     Args:
-        server: name or UUID.
         options: which cloud.
-
-    Raises:
-        CloudError: there is none to be had, and why.
     """
-    with _mapped_errors(options), _connection(options) as connection:
-        found = _find_server(connection, server)
-        _check_running(found)
-        return Console(
-            server_name=found["name"],
-            server_id=found["id"],
-            url=_console_url(connection, found),
-            tls=_tls_options(connection),
+
+    def __init__(self, options: CloudOptions) -> None:
+        self._options = options
+        self._connection: Connection | None = None
+
+    def close(self) -> None:
+        """Let go of the connections."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def authenticate(self) -> str:
+        """Log in, if that has not been done; in words, as whom and where."""
+        with self._asked() as connection:
+            session = connection.session
+            session.get_token()
+            auth = connection.config.config.get("auth", {})
+            user = auth.get("username") or session.get_user_id()
+            project = auth.get("project_name") or session.get_project_id()
+            return f"{user} in project {project} at {auth.get('auth_url')}"
+
+    def compute_endpoint(self) -> str:
+        """Where Nova is, as the catalogue has it."""
+        with self._asked() as connection:
+            endpoint = connection.session.get_endpoint(
+                service_type="compute",
+                interface=connection.config.get_interface("compute"),
+                region_name=connection.config.get_region_name("compute"),
+            )
+            if endpoint is None:
+                raise _no_compute()
+            return str(endpoint)
+
+    def find_server(self, wanted: str) -> Server:
+        """The server with a name or UUID.
+
+        Raises:
+            ServerNotFound: there is none.
+            ServerAmbiguous: several have this name.
+        """
+        with self._asked_nova() as compute:
+            if _is_uuid(wanted):
+                response = compute.get(f"/servers/{wanted}")
+                if response.status_code != 404:
+                    return _server(_content(response, "show the server", "server"))
+            response = compute.get(
+                "/servers/detail", params={"name": f"^{re.escape(wanted)}$"}
+            )
+            bodies = _content(response, "list the servers", "servers")
+            return nova.the_one_named(wanted, [_server(body) for body in bodies])
+
+    def refresh(self, server: Server) -> Server:
+        """The server as it is now.
+
+        Raises:
+            ServerNotFound: it has been deleted.
+        """
+        with self._asked_nova() as compute:
+            response = compute.get(f"/servers/{server.id}")
+            if response.status_code == 404:
+                raise nova.console_refused(404, "", server)
+            return _server(_content(response, "show the server", "server"))
+
+    def server_names(self, prefix: str = "") -> list[str]:
+        """The names of the servers that begin with `prefix`."""
+        with self._asked_nova() as compute:
+            params = {"name": f"^{re.escape(prefix)}"} if prefix else {}
+            response = compute.get("/servers", params=params)
+            servers = _content(response, "list the servers", "servers")
+            names = {str(server["name"]) for server in servers}
+            return sorted(name for name in names if name.startswith(prefix))
+
+    def console_url(self, server: Server) -> str:
+        """A new URL for the serial console of a server; it holds a token."""
+        with self._asked_nova() as compute:
+            response = compute.post(
+                f"/servers/{server.id}/remote-consoles",
+                json={"remote_console": {"protocol": "serial", "type": "serial"}},
+                microversion=_MICROVERSION,
+            )
+            if response.status_code in (404, 406):
+                # Older than 2.6; or the server is gone, which this tells too.
+                response = compute.post(
+                    f"/servers/{server.id}/action",
+                    json={"os-getSerialConsole": {"type": "serial"}},
+                )
+            if response.status_code != 200:
+                raise nova.console_refused(
+                    response.status_code, _message(response), server
+                )
+            console = _content(
+                response, "open the serial console", "remote_console", "console"
+            )
+            return str(console["url"])
+
+    def console_log(self, server: Server, lines: int | None = None) -> str:
+        """What the guest printed, as far as Nova kept it.
+
+        Args:
+            server: whose.
+            lines: how many, from the end; None for all.
+        """
+        with self._asked_nova() as compute:
+            response = compute.post(
+                f"/servers/{server.id}/action",
+                json={
+                    "os-getConsoleOutput": {} if lines is None else {"length": lines}
+                },
+            )
+            output = _content(response, "show the console log", "output")
+            return output if isinstance(output, str) else ""
+
+    @property
+    def host(self) -> str | None:
+        """Where the cloud's Keystone is; None before it was asked."""
+        if self._connection is None:
+            return None
+        auth = self._connection.config.config.get("auth", {})
+        return urlsplit(auth.get("auth_url") or "").hostname
+
+    @property
+    def tls(self) -> TLSOptions:
+        """As configured for this cloud, or asked for in place of that."""
+        if self._connection is None:
+            return self._options.tls
+        verify, cert = self._connection.config.get_requests_verify_args()
+        pair = cert if isinstance(cert, tuple) else (cert, None)
+        return TLSOptions(
+            cacert=Path(verify) if isinstance(verify, str) else None,
+            cert=Path(pair[0]) if pair[0] else None,
+            key=Path(pair[1]) if pair[1] else None,
+            insecure=verify is False,
         )
+
+    @contextmanager
+    def _asked(self) -> "Iterator[Connection]":
+        with _mapped_errors():
+            if self._connection is None:
+                self._connection = _connect(self._options)
+            yield self._connection
+
+    @contextmanager
+    def _asked_nova(self) -> "Iterator[Adapter]":
+        with self._asked() as connection:
+            yield connection.compute
 
 
 def cloud_names() -> list[str]:
@@ -111,25 +219,31 @@ def cloud_names() -> list[str]:
     return sorted({*OpenStackConfig().get_cloud_names()} - {"defaults", "envvars"})
 
 
-def server_names(prefix: str, options: CloudOptions) -> list[str]:
-    """The names of the servers that begin with `prefix`; blocks."""
-    with _mapped_errors(options), _connection(options) as connection:
-        response = connection.compute.get(
-            "/servers", params={"name": f"^{re.escape(prefix)}"}
-        )
-        return sorted(
-            server["name"]
-            for server in _content(response, "list the servers", "servers")
-            if server["name"].startswith(prefix)
-        )
+def _connect(options: CloudOptions) -> "Connection":
+    from openstack.connection import Connection
+
+    region = _region(options)
+    auth = region.config.get("auth", {})
+    is_v3 = str(auth.get("auth_url", "")).rstrip("/").endswith("/v3")
+    if (
+        is_v3
+        and region.config.get("auth_type") in (None, "password")
+        and auth.keys() <= _V3_PASSWORD_OPTIONS
+        and auth.get("password")  # or else the plugin "password" says what is missing
+    ):
+        # Saves the request that asks which versions there are.
+        region = _region(options, auth_type="v3password")
+    connection = Connection(config=region)
+    if connection.session.timeout is None:
+        connection.session.timeout = _TIMEOUT_SECONDS
+    return connection
 
 
-@contextmanager
-def _connection(options: CloudOptions) -> "Iterator[Connection]":
-    import openstack
+def _region(options: CloudOptions, **overrides: Any) -> "CloudRegion":
+    import openstack.config
 
     tls = options.tls
-    overrides: dict[str, Any] = {
+    overrides |= {
         "region_name": options.region,
         "cacert": tls.cacert and str(tls.cacert),
         "cert": tls.cert and str(tls.cert),
@@ -138,59 +252,12 @@ def _connection(options: CloudOptions) -> "Iterator[Connection]":
         "verify": False if tls.insecure else True if tls.cacert else None,
         "insecure": False if tls.cacert else None,
     }
-    connection = openstack.connect(
+    return openstack.config.get_cloud_region(
         cloud=options.cloud,
         app_name="novaconsole",
         app_version=__version__,
         **{name: value for name, value in overrides.items() if value is not None},
     )
-    try:
-        if connection.session.timeout is None:
-            connection.session.timeout = _TIMEOUT_SECONDS
-        yield connection
-    finally:
-        connection.close()
-
-
-def _tls_options(connection: "Connection") -> TLSOptions:
-    verify, cert = connection.config.get_requests_verify_args()
-    pair = cert if isinstance(cert, tuple) else (cert, None)
-    return TLSOptions(
-        cacert=Path(verify) if isinstance(verify, str) else None,
-        cert=Path(pair[0]) if pair[0] else None,
-        key=Path(pair[1]) if pair[1] else None,
-        insecure=verify is False,
-    )
-
-
-def _find_server(connection: "Connection", wanted: str) -> dict[str, Any]:
-    if _is_uuid(wanted):
-        response = connection.compute.get(f"/servers/{wanted}")
-        if response.status_code != 404:
-            return dict(_content(response, "show the server", "server"))
-    response = connection.compute.get(
-        "/servers/detail", params={"name": f"^{re.escape(wanted)}$"}
-    )
-    servers = [
-        server
-        for server in _content(response, "list the servers", "servers")
-        if server["name"] == wanted
-    ]
-    if not servers:
-        raise ServerNotFound(
-            f"no server {wanted!r} in this project",
-            "list them: openstack server list",
-        )
-    if len(servers) > 1:
-        rows = ", ".join(
-            f"{server['id']} ({server['status']}, project {server['tenant_id']})"
-            for server in servers
-        )
-        raise ServerAmbiguous(
-            f"{len(servers)} servers are named {wanted!r}: {rows}",
-            "give the id in place of the name",
-        )
-    return dict(servers[0])
 
 
 def _is_uuid(text: str) -> bool:
@@ -200,84 +267,36 @@ def _is_uuid(text: str) -> bool:
         return False
 
 
-def _check_running(server: dict[str, Any]) -> None:
-    status = server["status"]
-    if status not in _RUNNING:
-        hint = _STATUS_HINTS.get(status, "see why: openstack server show {0}")
-        raise ServerNotActive(
-            f"server {server['name']!r} is {status}, not ACTIVE",
-            hint.format(server["id"]),
-        )
-
-
-def _console_url(connection: "Connection", server: dict[str, Any]) -> str:
-    response = connection.compute.post(
-        f"/servers/{server['id']}/remote-consoles",
-        json={"remote_console": {"protocol": "serial", "type": "serial"}},
-        microversion=_MICROVERSION,
-    )
-    if response.status_code in (404, 406):
-        # Older than 2.6; or the server has just been deleted, which this tells too.
-        response = connection.compute.post(
-            f"/servers/{server['id']}/action",
-            json={"os-getSerialConsole": {"type": "serial"}},
-        )
-    _check_console_response(response, server)
-    console = _content(response, "open the serial console", "remote_console", "console")
-    return str(console["url"])
-
-
-def _check_console_response(
-    response: "requests.Response", server: dict[str, Any]
-) -> None:
-    name = server["name"]
-    match response.status_code:
-        case 200:
-            return
-        case 400:
-            raise ConsoleUnavailable(
-                f"this cloud gives no serial console for {name!r}: "
-                f"{_message(response)}",
-                "its operator must set [serial_console] enabled = true; meanwhile: "
-                f"openstack console log show {server['id']}",
-            )
-        case 403:
-            raise ConsoleUnavailable(
-                f"you may not open the serial console of {name!r}",
-                "the cloud's policy wants another role",
-            )
-        case 404:
-            raise ServerNotFound(
-                f"server {name!r} is gone", "list them: openstack server list"
-            )
-        case 409:
-            raise ConsoleUnavailable(
-                f"server {name!r} is not ready: {_message(response)}",
-                "try again in a moment",
-            )
-        case 501:
-            raise ConsoleUnavailable(
-                f"the hypervisor of {name!r} has no serial console",
-                f"meanwhile: openstack console log show {server['id']}",
-            )
-    _content(response, "open the serial console")
+def _server(body: Any) -> Server:
+    try:
+        return Server.from_api(body)
+    except (LookupError, TypeError) as exc:
+        raise _none_of_novas("show the server") from exc
 
 
 def _content(response: "requests.Response", purpose: str, *keys: str) -> Any:
     """What the answer holds under the first of the keys that it has."""
     if response.status_code != 200:
-        raise CloudError(
-            f"the cloud did not {purpose}: {response.status_code} {_message(response)}",
-            "try again; if it stays, tell the cloud's operator",
-        )
+        raise nova.unexpected(purpose, response.status_code, _message(response))
     try:
         body = response.json()
         return next(body[key] for key in keys if key in body)
     except (ValueError, TypeError, StopIteration) as exc:
-        raise CloudError(
-            f"the cloud did not {purpose}: the answer is none of Nova's",
-            "is a login page or a proxy in the way? --debug shows the answer",
-        ) from exc
+        raise _none_of_novas(purpose) from exc
+
+
+def _none_of_novas(purpose: str) -> CloudError:
+    return CloudError(
+        f"the cloud did not {purpose}: the answer is none of Nova's",
+        "is a login page or a proxy in the way? --debug shows the answer",
+    )
+
+
+def _no_compute() -> CloudError:
+    return CloudError(
+        "the cloud's catalogue has no compute service here",
+        "check --region and the interface in clouds.yaml",
+    )
 
 
 def _message(response: "requests.Response") -> str:
@@ -290,7 +309,7 @@ def _message(response: "requests.Response") -> str:
 
 
 @contextmanager
-def _mapped_errors(options: CloudOptions) -> Iterator[None]:
+def _mapped_errors() -> Iterator[None]:
     import keystoneauth1.exceptions as keystone
     import openstack.exceptions
 
@@ -328,19 +347,16 @@ def _mapped_errors(options: CloudOptions) -> Iterator[None]:
             "give the cloud's CA with --cacert, or cacert in clouds.yaml",
         ) from exc
     except keystone.ConnectTimeout as exc:
-        raise CloudError(
+        raise CloudUnreachable(
             "the cloud did not answer in time", "check this machine's network or VPN"
         ) from exc
     except keystone.ConnectionError as exc:
-        raise CloudError(
+        raise CloudUnreachable(
             f"the cloud cannot be reached: {_connection_words(exc)}",
             "check auth_url, and this machine's network or VPN",
         ) from exc
     except keystone.EndpointNotFound as exc:
-        raise CloudError(
-            "the cloud's catalogue has no compute service here",
-            "check --region and the interface in clouds.yaml",
-        ) from exc
+        raise _no_compute() from exc
     except (keystone.ClientException, openstack.exceptions.SDKException) as exc:
         raise CloudError(
             f"the cloud refused: {mask_tokens(str(exc))}", "--debug shows more"

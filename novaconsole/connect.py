@@ -1,16 +1,17 @@
 """From a target to an open link: TCP, TLS and upgrade within one deadline."""
 
 import logging
-from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 
 import trio
 
 from novaconsole.errors import ConnectError, HandshakeFailed
 from novaconsole.link import SUBPROTOCOLS, Link, open_link
+from novaconsole.proxy import Proxy
 from novaconsole.target import Target, TLSOptions
-from novaconsole.transport import open_stream
+from novaconsole.transport import ReceiveDecides, open_tcp, start_tls, tls_context
 
 _log = logging.getLogger(__name__)
 
@@ -24,12 +25,67 @@ class ConnectOptions:
         keepalive: seconds between pings; 0 for none.
         subprotocols: to offer.
         headers: to send with the upgrade; may hold secrets.
+        proxy: which proxy a target is reached through; None for none.
     """
 
     timeout: float = 10
     keepalive: float = 20
     subprotocols: Sequence[str] = SUBPROTOCOLS
     headers: Sequence[tuple[bytes, bytes]] = ()
+    proxy: Callable[[Target], Proxy | None] = lambda _: None
+
+
+async def open_stream(
+    target: Target, tls: TLSOptions, proxy: Proxy | None = None
+) -> trio.abc.Stream:
+    """TCP, by way of a proxy where there is one, and TLS where the target wants it.
+
+    Raises:
+        ConnectError: it cannot be reached.
+        UsageError: a file for TLS or an extra for the proxy is missing.
+    """
+    context = tls_context(tls) if target.secure else None
+    stream = await reach(target, proxy)
+    return await start_tls(stream, target, context) if context else stream
+
+
+async def reach(target: Target, proxy: Proxy | None) -> trio.abc.Stream:
+    """TCP to the target, by way of a proxy where there is one.
+
+    Raises:
+        ConnectError: it cannot be reached.
+        UsageError: an extra for the proxy is missing.
+    """
+    if proxy is None:
+        return ReceiveDecides(await open_tcp(target))
+    # Here, for few need it.
+    from novaconsole.tunnel import connect_through
+
+    return ReceiveDecides(await connect_through(proxy, target))
+
+
+@contextmanager
+def fail_at(deadline: float, target: Target, options: ConnectOptions) -> Iterator[None]:
+    """Limit how long it takes to reach the target.
+
+    Args:
+        deadline: on trio's clock.
+        target: for the message.
+        options: for the message.
+
+    Raises:
+        ConnectError: it took longer.
+    """
+    try:
+        with trio.fail_at(deadline):
+            yield
+    except trio.TooSlowError:
+        proxy = options.proxy(target)
+        way = f" by way of the proxy {proxy.address}" if proxy else ""
+        raise ConnectError(
+            f"no answer from {target.address}{way} within {options.timeout:g} seconds",
+            "is a VPN or a route to the cloud missing, or a firewall in the way?",
+        ) from None
 
 
 @asynccontextmanager
@@ -50,14 +106,8 @@ async def open_console(
     deadline = trio.current_time() + options.timeout
 
     async def enter_link(stack: AsyncExitStack, subprotocols: Sequence[str]) -> Link:
-        try:
-            with trio.fail_at(deadline):
-                stream = await open_stream(target, tls)
-        except trio.TooSlowError:
-            raise ConnectError(
-                f"no answer from {target.address} within {options.timeout:g} seconds",
-                "is a VPN or a route to the cloud missing, or a firewall in the way?",
-            ) from None
+        with fail_at(deadline, target, options):
+            stream = await open_stream(target, tls, options.proxy(target))
         link = open_link(
             stream,
             target,

@@ -2,7 +2,8 @@
 
 It behaves as nova-serialproxy in front of a qemu guest does: binary frames, a token in
 the query, an end without a close frame where the token is wrong, one client at a time
-while the others wait in silence, `Target closed` when the guest ends.
+while the others wait in silence, `Target closed` when the guest ends.  Then it boots
+again for the next client, so that `--reconnect` can be tried.
 """
 
 import os
@@ -47,22 +48,25 @@ async def serve_demo(
         task_status: trio's.
     """
     token = secrets.token_urlsafe(16)
-    guest = _Guest(command or [_shell()], size)
+    server = _Server(command or [_shell()], size, token)
     try:
-        server = _Server(guest, token)
         listeners = await trio.open_tcp_listeners(0, host="127.0.0.1")
         port = listeners[0].socket.getsockname()[1]
         task_status.started(f"ws://127.0.0.1:{port}/?token={token}")
         await trio.serve_listeners(server.handle, listeners)
     finally:
         with trio.CancelScope(shield=True):  # bounded by _HANGUP_SECONDS
-            await guest.end()
+            await server.end()
 
 
 class _Server:
-    def __init__(self, guest: "_Guest", token: str) -> None:
-        self._guest = guest
+    def __init__(
+        self, command: Sequence[str], size: os.terminal_size, token: str
+    ) -> None:
+        self._command = command
+        self._size = size
         self._token = token
+        self._guest = _Guest(command, size)
         self._turn = trio.StrictFIFOLock()
         self._greeting = _GREETING
 
@@ -72,11 +76,22 @@ class _Server:
             async with accept_link(stream, self._allows, deadline=deadline) as link:
                 if link is not None:
                     async with self._turn:
+                        await self._reboot_if_off()
                         await self._relay(link)
+
+    async def end(self) -> None:
+        """Leave nothing behind."""
+        await self._guest.end()
 
     def _allows(self, resource: str) -> bool:
         tokens = parse_qs(urlsplit(resource).query).get("token", [""])
         return secrets.compare_digest(tokens[-1].encode(), self._token.encode())
+
+    async def _reboot_if_off(self) -> None:
+        """Whoever comes after the end of the guest finds another."""
+        if self._guest.has_ended:
+            await self._guest.end()
+            self._guest = _Guest(self._command, self._size)
 
     async def _relay(self, link: Link) -> None:
         async with trio.open_nursery() as nursery:
@@ -128,6 +143,11 @@ class _Guest:
         """Type something; into a guest that is gone, for nothing."""
         with suppress(trio.BrokenResourceError):
             await self._pty.send_all(data)
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether the program has ended, whoever else is left."""
+        return _has_ended(self._pid)
 
     async def wait_ended(self) -> None:
         """Wait until the program has ended, whoever else is left."""

@@ -8,6 +8,8 @@ import enum
 import signal
 from dataclasses import dataclass
 
+from novaconsole.errors import NovaConsoleError
+
 _STATUS_GONE = 3
 
 # For the README and the manual page.
@@ -56,7 +58,9 @@ class Closed:
         if self.code is None:
             return self.reason or "gone without a close frame"
         words = _CLOSE_CODES.get(self.code, "closed")
-        return f"{self.reason or words} (code {self.code}, {words})"
+        if not self.reason:
+            return f"{words} (code {self.code})"
+        return f"{self.reason} (code {self.code}, {words})"
 
 
 class Reason(enum.Enum):
@@ -78,11 +82,13 @@ class Ended:
         reason: who or what ended it.
         signum: the signal, where it was one.
         closed: how the websocket ended, where the other side did it.
+        error: why it could not be opened again, where that was tried.
     """
 
     reason: Reason
     signum: int | None = None
     closed: Closed | None = None
+    error: NovaConsoleError | None = None
 
     @property
     def exit_status(self) -> int:

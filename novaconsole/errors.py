@@ -5,6 +5,16 @@ token.  A hint is what to type or look at next.  Foreign exceptions become these
 the one module that owns the library they come from.
 """
 
+import enum
+
+
+class Hope(enum.Enum):
+    """Whether trying again may help who does not mind to wait."""
+
+    NONE = "none"
+    SOON = "soon"  # a disturbance: worth some tries
+    IN_TIME = "in time"  # a state of the server: as long as it takes
+
 
 class NovaConsoleError(Exception):
     """Base of all errors of novaconsole; never raised itself.
@@ -12,13 +22,23 @@ class NovaConsoleError(Exception):
     Args:
         message: what happened, in the user's terms.
         hint: what to try, or None where nothing sensible can be said.
+        hope: whether trying again may help; None for what the class says.
+
+    Attributes:
+        exit_status: for the shell.
+        hope: whether trying again may help.
     """
 
     exit_status = 1
+    hope = Hope.NONE
 
-    def __init__(self, message: str, hint: str | None = None) -> None:
+    def __init__(
+        self, message: str, hint: str | None = None, *, hope: Hope | None = None
+    ) -> None:
         super().__init__(message)
         self.hint = hint
+        if hope is not None:
+            self.hope = hope
 
 
 class UsageError(NovaConsoleError):
@@ -27,12 +47,24 @@ class UsageError(NovaConsoleError):
     exit_status = 2
 
 
+class OutputFailed(NovaConsoleError):
+    """Standard output cannot be written."""
+
+
 class CloudError(NovaConsoleError):
     """The cloud could not be asked, or did not want to answer."""
 
 
+class CloudUnreachable(CloudError):
+    """The cloud did not answer, or not in a sensible way."""
+
+    hope = Hope.SOON
+
+
 class ServerNotFound(CloudError):
     """No server has this name or id."""
+
+    hope = Hope.IN_TIME
 
 
 class ServerAmbiguous(CloudError):
@@ -42,6 +74,8 @@ class ServerAmbiguous(CloudError):
 class ServerNotActive(CloudError):
     """The server is in a state in which its console URL leads nowhere, or elsewhere."""
 
+    hope = Hope.IN_TIME
+
 
 class ConsoleUnavailable(CloudError):
     """The cloud has the server but gives no serial console for it."""
@@ -49,6 +83,8 @@ class ConsoleUnavailable(CloudError):
 
 class ConnectError(NovaConsoleError):
     """The websocket could not be reached: name, route, refusal, TLS or time."""
+
+    hope = Hope.SOON
 
 
 class HandshakeFailed(ConnectError):
@@ -68,6 +104,7 @@ class HandshakeFailed(ConnectError):
 
 
 class ConnectionLost(NovaConsoleError):
-    """The connection was closed or lost while something was to be sent."""
+    """The connection was closed or lost."""
 
     exit_status = 3
+    hope = Hope.SOON

@@ -24,6 +24,7 @@ class Action(enum.Enum):
     DISCONNECT = "disconnect"
     SUSPEND = "suspend"
     BREAK = "break"
+    RECONNECT = "reconnect"
     INFO = "info"
     MORE_MESSAGES = "more messages"
     FEWER_MESSAGES = "fewer messages"
@@ -52,6 +53,7 @@ class Escape:
 ESCAPES = (
     Escape(b".", ".", Action.DISCONNECT, "disconnect"),
     Escape(b"\x1a", "^Z", Action.SUSPEND, "suspend novaconsole; fg resumes"),
+    Escape(b"R", "R", Action.RECONNECT, "reconnect, with a new URL from the cloud"),
     Escape(b"I", "I", Action.INFO, "show the connection: server, time, bytes, delay"),
     Escape(b"B", "B", Action.BREAK, "why there is no BREAK, and what to use instead"),
     Escape(b"v", "v", Action.MORE_MESSAGES, "more messages"),

@@ -6,8 +6,11 @@ from typing import Protocol
 
 import trio
 
-from novaconsole.errors import ConsoleUnavailable, UsageError
-from novaconsole.target import Target, TLSOptions
+from novaconsole import nova
+from novaconsole.cloud import Cloud, CloudOptions
+from novaconsole.errors import ConsoleUnavailable, ServerNotFound, UsageError
+from novaconsole.nova import Server
+from novaconsole.target import Target, TLSOptions, is_loopback
 
 
 @dataclass(frozen=True)
@@ -17,14 +20,22 @@ class Destination:
     Attributes:
         target: its websocket.
         tls: how to trust it.
+        misled: whether a cloud elsewhere names this machine, which it cannot mean.
     """
 
     target: Target
     tls: TLSOptions
+    misled: bool = False
 
 
 class Source(Protocol):
-    """Something that knows where the console is."""
+    """Something that knows where the console is.
+
+    Attributes:
+        renews: whether asking again gives a new URL, with a new token.
+    """
+
+    renews: bool
 
     async def locate(
         self, nursery: trio.Nursery, size: os.terminal_size
@@ -40,9 +51,45 @@ class Source(Protocol):
         """
         ...
 
+    async def server(self) -> Server | None:
+        """The server as it is now; None where no cloud was asked for one.
+
+        Raises:
+            NovaConsoleError: the cloud does not tell.
+        """
+        ...
+
+    async def console_log(self, lines: int | None) -> str:
+        """What the guest printed before; all of it for None.
+
+        Raises:
+            NovaConsoleError: it is not to be had.
+        """
+        ...
+
+    def close(self) -> None:
+        """Let go of the cloud."""
+
+
+class _NoCloud:
+    """What sources without a cloud have in common."""
+
+    renews = False
+
+    async def server(self) -> Server | None:
+        """Nobody to ask."""
+        return None
+
+    async def console_log(self, lines: int | None) -> str:
+        """Nobody to ask."""
+        raise ConsoleUnavailable("only a cloud has the console log")
+
+    def close(self) -> None:
+        """Nothing to let go of."""
+
 
 @dataclass(frozen=True)
-class UrlSource:
+class UrlSource(_NoCloud):
     """The user gave the websocket URL."""
 
     target: Target
@@ -55,47 +102,95 @@ class UrlSource:
         return Destination(self.target, self.tls)
 
 
-@dataclass(frozen=True)
-class CloudSource:
-    """The user named a server; `tls` comes before what is configured for the cloud."""
+class DemoSource(_NoCloud):
+    """The user wants to try novaconsole without a cloud."""
 
-    server: str
-    cloud: str | None
-    region: str | None
-    tls: TLSOptions
+    def __init__(self) -> None:
+        self._destination: Destination | None = None
 
     async def locate(
         self, nursery: trio.Nursery, size: os.terminal_size
     ) -> Destination:
-        """Ask the cloud, in a thread that is abandoned when the user has enough."""
-        return await trio.to_thread.run_sync(self._ask, abandon_on_cancel=True)
+        """Start a shell and a server for it, the first time."""
+        from novaconsole.demo import serve_demo
 
-    def _ask(self) -> Destination:
-        # Here, so that the second it takes is spent only when a cloud is asked, and
-        # in the thread, so that Ctrl-C works meanwhile.
-        from novaconsole.cloud import CloudOptions, find_console
+        if self._destination is None:
+            url = await nursery.start(serve_demo, size)
+            target = replace(Target.parse(url), name="demo")
+            self._destination = Destination(target, TLSOptions())
+        return self._destination
 
-        options = CloudOptions(self.cloud, self.region, self.tls)
-        console = find_console(self.server, options)
+
+class CloudSource:
+    """The user named a server.
+
+    The cloud is asked in threads, which are abandoned when the user has enough.
+
+    Args:
+        wanted: name or UUID.
+        options: which cloud.
+
+    Attributes:
+        wanted: name or UUID.
+        cloud: that is asked.
+    """
+
+    renews = True
+
+    def __init__(self, wanted: str, options: CloudOptions) -> None:
+        self.wanted = wanted
+        self.cloud = Cloud(options)
+        self._server: Server | None = None
+        self._names: list[str] | None = None  # of the servers that there are
+
+    async def locate(
+        self, nursery: trio.Nursery, size: os.terminal_size
+    ) -> Destination:
+        """Ask the cloud for the server, and for a new URL if it is running."""
+        return await trio.to_thread.run_sync(self._locate, abandon_on_cancel=True)
+
+    async def server(self) -> Server | None:
+        """Ask the cloud; None if the server was never found."""
+        server = self._server
+        if server is None:
+            return None
+        return await trio.to_thread.run_sync(
+            self.cloud.refresh, server, abandon_on_cancel=True
+        )
+
+    async def console_log(self, lines: int | None) -> str:
+        """Ask the cloud, for a server that `locate` has found, running or not."""
+        server = self._server
+        if server is None:
+            raise ConsoleUnavailable("no server, no console log")
+        return await trio.to_thread.run_sync(
+            self.cloud.console_log, server, lines, abandon_on_cancel=True
+        )
+
+    def close(self) -> None:
+        """Let go of the cloud; a token that is to be cached is cached now."""
+        self.cloud.close()
+
+    def _locate(self) -> Destination:
+        cloud = self.cloud
+        self._server = server = self._find(cloud)
+        nova.check_running(server)
         try:
-            target = Target.parse(console.url, name=console.server_name)
+            target = Target.parse(cloud.console_url(server), name=server.name)
         except UsageError as exc:
             raise ConsoleUnavailable(
                 f"the cloud gives no usable console URL: {exc}",
                 "its operator must set [serial_console] base_url",
             ) from exc
-        return Destination(target, console.tls)
+        misled = is_loopback(target.host) and not is_loopback(cloud.host or "")
+        return Destination(target, cloud.tls, misled)
 
-
-@dataclass(frozen=True)
-class DemoSource:
-    """The user wants to try novaconsole without a cloud."""
-
-    async def locate(
-        self, nursery: trio.Nursery, size: os.terminal_size
-    ) -> Destination:
-        """Start a shell and a server for it."""
-        from novaconsole.demo import serve_demo
-
-        url = await nursery.start(serve_demo, size)
-        return Destination(replace(Target.parse(url), name="demo"), TLSOptions())
+    def _find(self, cloud: Cloud) -> Server:
+        if self._server is not None:
+            return cloud.refresh(self._server)
+        try:
+            return cloud.find_server(self.wanted)
+        except ServerNotFound:
+            if self._names is None:
+                self._names = cloud.server_names()
+            raise nova.no_such_server(self.wanted, self._names) from None

@@ -42,6 +42,14 @@ class Notices:
         if level <= self.verbosity:
             self._line(text)
 
+    def answer(self, text: str) -> None:
+        """Say what was asked for, whatever the verbosity."""
+        self._line(text)
+
+    def write_bare(self, line: str) -> None:
+        """Write a line for a program: no prefix, and no token either."""
+        self._write(printable(mask_tokens(line)), _ERROR_WRITE_SECONDS)
+
     def error(self, error: NovaConsoleError) -> None:
         """Say what went wrong and what to try; never suppressed."""
         self._line(str(error), _ERROR_WRITE_SECONDS)
@@ -69,11 +77,18 @@ class Notices:
         self._deliver = None
         self._inside_a_line = inside_a_line
 
+    def repeat(self, line: str) -> None:
+        """Write a line that was handed on and has not been written."""
+        self._write(line)
+
     def _line(self, text: str, seconds: float = _WRITE_SECONDS) -> None:
         line = _PREFIX + printable(mask_tokens(text))
         if self._deliver is not None:
             self._deliver(line)
-            return
+        else:
+            self._write(line, seconds)
+
+    def _write(self, line: str, seconds: float = _WRITE_SECONDS) -> None:
         start = "\r\n" if self._inside_a_line else ""
         self._inside_a_line = False
         _write_now(f"{start}{line}\n", seconds)

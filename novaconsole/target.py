@@ -6,6 +6,7 @@ from the query (`?token=`) and does not care for the path.
 
 import re
 from dataclasses import dataclass, field
+from ipaddress import IPv6Address, ip_address
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
@@ -39,6 +40,18 @@ def printable(text: str) -> str:
 def is_url(text: str) -> bool:
     """Whether SERVER is meant as a websocket URL rather than a name or an id."""
     return text.lower().startswith(("ws://", "wss://"))
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a name or address means this very machine."""
+    name = host.lower().rstrip(".")
+    try:
+        address = ip_address(name)
+    except ValueError:
+        # RFC 6761 section 6.3
+        return name == "localhost" or name.endswith(".localhost")
+    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+    return (mapped or address).is_loopback
 
 
 @dataclass(frozen=True)

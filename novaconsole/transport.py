@@ -9,6 +9,8 @@ import socket
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import trio
 
@@ -21,17 +23,8 @@ _SELF_SIGNED = (18, 19)
 _WRONG_HOST = (62, 64)
 
 
-def check_tls_options(options: TLSOptions) -> None:
-    """See whether the files can be used, before anything is opened.
-
-    Raises:
-        UsageError: a file cannot be read or holds no certificate or key.
-    """
-    _tls_context(options)
-
-
-def _tls_context(options: TLSOptions) -> ssl.SSLContext:
-    """What the options ask for.
+def tls_context(options: TLSOptions) -> ssl.SSLContext:
+    """What the options ask for; made before anything is opened.
 
     Raises:
         UsageError: a file cannot be read or holds no certificate or key.
@@ -64,33 +57,88 @@ def _bad_file(option: str, path: object, exc: OSError) -> UsageError:
     return UsageError(f"{option}: {path}: {reason}")
 
 
-async def open_stream(target: Target, options: TLSOptions) -> trio.abc.Stream:
-    """Connect to the target, and speak TLS if it is secure.
-
-    Args:
-        target: where to.
-        options: for TLS.
+async def resolve(target: Target) -> list[str]:
+    """The addresses that the target's name stands for on this machine.
 
     Raises:
-        ConnectError: the name, the way, the port or the certificate is bad.
-        UsageError: a file that the options name cannot be used.
+        ConnectError: none.
     """
-    context = _tls_context(options) if target.secure else None
     with _mapped_socket_errors(target):
-        tcp = ReceiveDecides(await trio.open_tcp_stream(target.host, target.port))
-    if context is None:
-        return tcp
-    # https_compatible: servers close the socket without TLS's own goodbye.
-    tls = trio.SSLStream(
-        tcp, context, server_hostname=target.host, https_compatible=True
-    )
+        found = await trio.socket.getaddrinfo(
+            target.host, target.port, type=socket.SOCK_STREAM
+        )
+    return sorted({str(address[0]) for *_, address in found})
+
+
+async def open_tcp(target: Target) -> trio.abc.Stream:
+    """Connect to the target.
+
+    Raises:
+        ConnectError: the name, the way or the port is bad.
+    """
+    with _mapped_socket_errors(target):
+        return await trio.open_tcp_stream(target.host, target.port)
+
+
+async def start_tls(
+    stream: trio.abc.Stream, target: Target, context: ssl.SSLContext
+) -> "TLSStream":
+    """Speak TLS on a stream that leads to the target; closes it on failure.
+
+    Args:
+        stream: without TLS.
+        target: where it leads.
+        context: from `tls_context`.
+
+    Raises:
+        ConnectError: the certificate is bad, or there is no TLS.
+    """
     try:
+        tls = trio.SSLStream(
+            stream,
+            context,
+            server_hostname=target.host,
+            # Servers close the socket without TLS's own goodbye.
+            https_compatible=True,
+        )
         with _mapped_tls_errors(target):
             await tls.do_handshake()
     except BaseException:
-        await trio.aclose_forcefully(tls)
+        await trio.aclose_forcefully(stream)
         raise
     return tls
+
+
+TLSStream = trio.SSLStream[trio.abc.Stream]
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """What the other side showed.
+
+    Attributes:
+        names: DNS names and addresses that it is for.
+        expires: its last day and hour.
+        tls: version of the protocol.
+    """
+
+    names: tuple[str, ...]
+    expires: datetime
+    tls: str
+
+
+def certificate_of(stream: TLSStream) -> Certificate | None:
+    """The certificate of the other side; None where it was not checked."""
+    shown = stream.getpeercert()
+    if not shown:
+        return None
+    return Certificate(
+        names=tuple(str(name) for _, name in shown.get("subjectAltName", ())),
+        expires=datetime.fromtimestamp(
+            ssl.cert_time_to_seconds(str(shown["notAfter"])), UTC
+        ),
+        tls=stream.version() or "TLS",
+    )
 
 
 class ReceiveDecides(trio.abc.Stream):
@@ -133,9 +181,9 @@ def _mapped_socket_errors(target: Target) -> Iterator[None]:
     except UnicodeError as exc:  # the name cannot even be asked for
         raise _bad_name(target, "it is malformed") from exc
     except OSError as exc:
-        first = _first_cause(exc)
+        first = first_cause(exc)
         raise ConnectError(
-            f"cannot connect to {target.address}: {_words(first)}",
+            f"cannot connect to {target.address}: {error_words(first)}",
             _HINTS.get(first.errno or 0, "check the address, and the network here"),
         ) from exc
 
@@ -147,7 +195,7 @@ def _bad_name(target: Target, reason: str | None) -> ConnectError:
     )
 
 
-def _first_cause(exc: OSError) -> OSError:
+def first_cause(exc: OSError) -> OSError:
     """Trio says "all attempts failed" and keeps what happened in the cause."""
     cause: BaseException | None = exc.__cause__
     while isinstance(cause, BaseExceptionGroup):
@@ -155,7 +203,8 @@ def _first_cause(exc: OSError) -> OSError:
     return cause if isinstance(cause, OSError) else exc
 
 
-def _words(exc: OSError) -> str:
+def error_words(exc: OSError) -> str:
+    """What happened to a socket, without the address."""
     # str(exc) of trio repeats the address.
     return os.strerror(exc.errno).lower() if exc.errno else str(exc)
 

@@ -10,6 +10,7 @@ import socket
 import ssl
 import sys
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -20,7 +21,7 @@ from urllib.parse import parse_qs, urlsplit
 from uuid import uuid4
 
 USER, PASSWORD, PROJECT = "demo", "pass-phrase-of-the-user", "demo"
-KEYSTONE_TOKEN = "gAAAAAB-keystone-token"
+KEYSTONE_TOKEN = "gAAAAAB-keystone-token"  # and a number
 CONSOLE_TOKEN = "11112222-console-token"
 SECRETS = (PASSWORD, KEYSTONE_TOKEN, CONSOLE_TOKEN)
 PROJECT_ID = "b3fb7c46ed6e46628ba3542ea5810a97"
@@ -30,6 +31,11 @@ _OLDEST, _NEWEST, _REMOTE_CONSOLES_SINCE = (2, 1), (2, 93), (2, 6)
 _SETTINGS = re.compile(
     r"OS_|_?NOVACONSOLE_|_TYPER_|COMP_|(HTTPS?|ALL|NO)_PROXY$", re.IGNORECASE
 )
+# nova/compute/power_state.py; the status of a server mostly implies it.
+RUNNING, SHUTDOWN = 1, 4
+_POWER_STATES = {"BUILD": 0, "ERROR": 0, "SHUTOFF": SHUTDOWN, "PAUSED": 3}
+# What nova/api/openstack/compute/console_output.py removes.
+_NOT_LOGGED = dict.fromkeys({*range(0x20)} - {*b"\t\n"})
 _FAULTS = {
     400: "badRequest",
     403: "forbidden",
@@ -80,17 +86,56 @@ COMPUTE_DOWN = unexpected("oslo_messaging.exceptions.MessagingTimeout")
 NOT_SUPPORTED = fault(501, "The requested functionality is not supported.")
 GONE = fault(404, "Instance {id} could not be found.")
 UNAUTHORIZED = Answer(401, _UNAUTHORIZED)
+_NO_DOMAIN = Answer(
+    400,
+    {
+        "error": {
+            "code": 400,
+            "title": "Bad Request",
+            "message": "Expecting to find domain in user or project.",
+        }
+    },
+)
+NO_LOG = fault(404, "Guest does not have a console available.")
 _NO_SUCH_RESOURCE = fault(404, "The resource could not be found.")
 
 
 @dataclass
 class FakeServer:
-    """A server of the cloud; Nova gives a URL for one that is off as well."""
+    """A server of the cloud; Nova gives a URL for one that is off as well.
+
+    Attributes:
+        name: of which there may be several.
+        status: as Nova words it.
+        task: what Nova is doing with it, None for nothing.
+        power_state: of the hypervisor; None for the one that goes with the status.
+        project_id: where it belongs.
+        id: UUID.
+        next_statuses: what becomes of it, one step each time it has been shown:
+            `BUILD`, `BUILD/spawning` with a task, or None: it is deleted.
+        hidden_for: how many requests for a list still come too early to see it.
+        printed: by the guest, as the console log has it before Nova words it.
+    """
 
     name: str
     status: str = "ACTIVE"
+    task: str | None = None
+    power_state: int | None = None
     project_id: str = PROJECT_ID
     id: str = field(default_factory=lambda: str(uuid4()))
+    next_statuses: list[str | None] = field(default_factory=list)
+    hidden_for: int = 0
+    printed: bytes = b""
+
+    def become(self, state: str) -> None:
+        """Change: `BUILD`, or `BUILD/spawning` with a task."""
+        self.status, _, task = state.partition("/")
+        self.task = task or None
+
+    @property
+    def console_log(self) -> str:
+        """What Nova makes of it: ASCII, and few control characters."""
+        return self.printed.decode("ascii", "replace").translate(_NOT_LOGGED)
 
 
 @dataclass
@@ -102,28 +147,43 @@ class FakeCloud:
         servers: as listed.
         console_url: what a console request gives; at first, where nobody listens.
         console_fault: what it gives instead; `{id}` is replaced.
+        log_fault: what a request for the console log gives instead.
         microversions: the range that Nova knows; None before there were any.
         compute: whether the catalogue has a compute service.
         servers_answer: in place of everything about servers but consoles.
+        tokens: how many Keystone has given.
         requests: method and path with query, in order.
+        arrivals: when each of them came, as time.monotonic() has it.
     """
 
     url: str
     console_url: str
     servers: list[FakeServer] = field(default_factory=list)
     console_fault: Answer | None = None
+    log_fault: Answer | None = None
     microversions: tuple[tuple[int, int], tuple[int, int]] | None = (_OLDEST, _NEWEST)
     compute: bool = True
     servers_answer: Answer | None = None
+    tokens: int = 0
     requests: list[tuple[str, str]] = field(default_factory=list)
+    arrivals: list[float] = field(default_factory=list)
+    _valid_tokens: set[str] = field(default_factory=set)
     _stalled: dict[str, threading.Event] = field(default_factory=dict)
     _changed: threading.Condition = field(default_factory=threading.Condition)
 
-    def add(self, name: str, **settings: str) -> FakeServer:
+    def add(self, name: str, **settings: Any) -> FakeServer:
         """Another server."""
         server = FakeServer(name, **settings)
         self.servers.append(server)
         return server
+
+    def delete(self, server: FakeServer) -> None:
+        """It is gone; nothing happens where it is already."""
+        self.servers = [each for each in self.servers if each is not server]
+
+    def revoke_tokens(self) -> None:
+        """Those that Keystone has given are of no use any more."""
+        self._valid_tokens.clear()
 
     def paths(self, method: str) -> list[str]:
         """The paths that were asked with a method, without their queries."""
@@ -140,6 +200,13 @@ class FakeCloud:
                 lambda: any(urlsplit(asked).path == path for _, asked in self.requests),
                 timeout,
             ), f"nobody asked for {path}: {self.requests}"
+
+    def wait_for_requests(self, count: int, timeout: float = 20) -> None:
+        """Wait until there have been so many requests."""
+        with self._changed:
+            assert self._changed.wait_for(
+                lambda: len(self.requests) >= count, timeout
+            ), f"less than {count}: {self.requests}"
 
     def auth(self, **changed: str) -> dict[str, str]:
         """The section `auth` of clouds.yaml."""
@@ -170,6 +237,7 @@ class FakeCloud:
         """Write a request down; hold it if the test wants that."""
         with self._changed:
             self.requests.append((method, target))
+            self.arrivals.append(time.monotonic())
             self._changed.notify_all()
         stalled = self._stalled.get(urlsplit(target).path)
         if stalled:
@@ -190,7 +258,7 @@ class FakeCloud:
             return _NO_SUCH_RESOURCE
         if (match[3] or "/") == "/":
             return self._nova_version(match[2])
-        if request.headers.get("X-Auth-Token") != KEYSTONE_TOKEN:
+        if request.headers.get("X-Auth-Token") not in self._valid_tokens:
             return UNAUTHORIZED
         # The compatible v2 takes no notice of microversions.
         legacy = match[2] == "v2" or self.microversions is None
@@ -223,9 +291,14 @@ class FakeCloud:
                 user = identity.get("password", {}).get("user", {})
                 if (user.get("name"), user.get("password")) != (USER, PASSWORD):
                     return UNAUTHORIZED
-                return Answer(
-                    201, {"token": self._token()}, {"X-Subject-Token": KEYSTONE_TOKEN}
-                )
+                project = request.json["auth"].get("scope", {}).get("project", {})
+                for named in (user, project):
+                    if "name" in named and "domain" not in named:
+                        return _NO_DOMAIN
+                self.tokens += 1
+                token = f"{KEYSTONE_TOKEN}-{self.tokens}"
+                self._valid_tokens.add(token)
+                return Answer(201, {"token": self._token()}, {"X-Subject-Token": token})
             case _:
                 return Answer(404, {"error": {"code": 404, "message": "Not found."}})
 
@@ -241,7 +314,16 @@ class FakeCloud:
             }
             for region, path in zip(REGIONS, ("", "RegionTwo/"), strict=True)
         ]
-        service = {"id": "c", "type": "compute", "name": "nova", "endpoints": compute}
+        keystone = {
+            "id": "identity",
+            "interface": "public",
+            "region_id": REGIONS[0],
+            "region": REGIONS[0],
+            "url": f"{self.url}/identity",
+        }
+        catalog = [{"type": "identity", "name": "keystone", "endpoints": [keystone]}]
+        if self.compute:
+            catalog.append({"type": "compute", "name": "nova", "endpoints": compute})
         return {
             "methods": ["password"],
             "user": {"domain": domain, "id": "u", "name": USER},
@@ -250,7 +332,7 @@ class FakeCloud:
             "audit_ids": ["a"],
             "issued_at": "2020-01-01T00:00:00.000000Z",
             "expires_at": "2100-01-01T00:00:00.000000Z",
-            "catalog": [service] if self.compute else [],
+            "catalog": catalog,
         }
 
     def _nova_version(self, name: str) -> Answer:
@@ -277,12 +359,13 @@ class FakeCloud:
             return _NO_SUCH_RESOURCE
         # MySQL does not care for the case of an id.
         asked = match[1].lower()
-        server = next((each for each in self.servers if each.id == asked), None)
+        visible = (each for each in self.servers if not each.hidden_for)
+        server = next((each for each in visible if each.id == asked), None)
         no_such_server = fault(404, GONE.body["itemNotFound"]["message"])
         if server is None:
             return _filled(no_such_server, match[1])
         if request.method == "GET" and match[2] is None:
-            return Answer(200, {"server": _details(server)})
+            return Answer(200, {"server": self._show(server)})
         has_remote_consoles = (
             microversion is not None and microversion >= _REMOTE_CONSOLES_SINCE
         )
@@ -296,6 +379,8 @@ class FakeCloud:
                 return fault(400, "Invalid input for field/attribute protocol.")
             return self._console("remote_console", {"protocol": "serial"}, server)
         if request.method == "POST" and match[2] == "/action":
+            if "os-getConsoleOutput" in request.json:
+                return self._console_log(request.json["os-getConsoleOutput"], server)
             if has_remote_consoles or "os-getSerialConsole" not in request.json:
                 return _NO_SUCH_RESOURCE
             return self._console("console", {}, server)
@@ -308,6 +393,33 @@ class FakeCloud:
             return _filled(NOT_READY, server.id)
         return Answer(200, {key: {"type": "serial", "url": self.console_url} | extra})
 
+    def _console_log(self, wanted: dict[str, Any], server: FakeServer) -> Answer:
+        if self.log_fault:
+            return _filled(self.log_fault, server.id)
+        if server.status in ("BUILD", "ERROR"):
+            return _filled(NOT_READY, server.id)
+        length = wanted.get("length")
+        if not re.fullmatch(r"-1|\d+", str(-1 if length is None else length)):
+            return fault(
+                400,
+                f"Invalid input for field/attribute length. Value: {length}. "
+                f"'{length}' does not match '^-?[0-9]+$'",
+            )
+        lines = server.console_log.splitlines(keepends=True)
+        count = len(lines) if length in (None, -1, "-1") else int(length)
+        return Answer(200, {"output": "".join(lines[max(0, len(lines) - count) :])})
+
+    def _show(self, server: FakeServer) -> dict[str, Any]:
+        """A server as it is; with the next look it is one step further."""
+        details = _details(server)
+        if server.next_statuses:
+            state = server.next_statuses.pop(0)
+            if state is None:
+                self.delete(server)
+            else:
+                server.become(state)
+        return details
+
     def _list(self, request: "Request", *, detail: bool) -> Answer:
         pattern = request.query.get("name", "")
         try:
@@ -318,12 +430,18 @@ class FakeCloud:
                 f"Invalid input for query parameters name. Value: {pattern}. "
                 f"'{pattern}' is not a 'regex'",
             )
-        found = [server for server in self.servers if expression.search(server.name)]
+        found = [
+            server
+            for server in self.servers
+            if not server.hidden_for and expression.search(server.name)
+        ]
+        for server in self.servers:
+            server.hidden_for = max(0, server.hidden_for - 1)
         return Answer(
             200,
             {
                 "servers": [
-                    _details(server)
+                    self._show(server)
                     if detail
                     else {"id": server.id, "name": server.name, "links": []}
                     for server in found
@@ -343,6 +461,12 @@ def _details(server: FakeServer) -> dict[str, Any]:
         "addresses": {},
         "links": [],
         "OS-EXT-STS:vm_state": server.status.lower(),
+        "OS-EXT-STS:task_state": server.task,
+        "OS-EXT-STS:power_state": (
+            _POWER_STATES.get(server.status, RUNNING)
+            if server.power_state is None
+            else server.power_state
+        ),
     }
 
 

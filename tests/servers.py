@@ -25,9 +25,9 @@ import pytest
 import trio
 import trustme
 
+from novaconsole.connect import open_stream
 from novaconsole.link import Link, open_link
 from novaconsole.target import Target, TLSOptions
-from novaconsole.transport import open_stream
 
 TOKEN = "5ec2e7-0f-this-te57"
 LOOPBACK = "127.0.0.1"

@@ -9,6 +9,7 @@ import base64
 import hashlib
 import io
 import os
+import queue
 import re
 import select
 import shlex
@@ -302,6 +303,9 @@ _OFFER = re.compile(
     rb"^sec-websocket-protocol: *([^\r]*)", re.IGNORECASE | re.MULTILINE
 )
 _TEXT, _BINARY, _CLOSE, _PING, _PONG = 1, 2, 8, 9, 10
+# A row of /proc/net/tcp: both ends as address:port in hex, and the state.
+_TCP_ROW = re.compile(r"^ *\d+: \w+:(\w+) \w+:(\w+) (\w+)", re.MULTILINE)
+_HELD = {"01", "08"}  # TCP_ESTABLISHED, TCP_CLOSE_WAIT in linux/tcp_states.h
 _FLOOD_LINES = 1000
 
 
@@ -333,8 +337,17 @@ class Frame(NamedTuple):
     payload: bytes
 
 
+def _clients_of(port: int) -> set[int]:
+    """The ports of those who are connected to a port and have not closed yet."""
+    rows = _TCP_ROW.findall(Path("/proc/net/tcp").read_text())
+    wanted = f"{port:04X}"
+    return {int(own, 16) for own, to, state in rows if to == wanted and state in _HELD}
+
+
 class Guest:
-    """A websocket server on loopback, for one client at a time.
+    """A websocket server, on loopback if not told otherwise, for one client at a time.
+
+    Who comes while another is there waits; who comes after one has gone is served.
 
     Args:
         answer: sent in place of the upgrade; empty: the server stays mute.
@@ -345,11 +358,18 @@ class Guest:
         reads: read at all; else nothing is taken after the upgrade.
         answers_close: answer the client's close frame, and hang up.
         drops: hang up right after the greeting.
+        host: address to listen on.
 
     Attributes:
+        answer: sent to the next client in place of the upgrade; None: upgrade.
+        greeting: sent right after the next upgrade.
+        reads: read what the next client sends.
+        drops: hang up on the next client right after the greeting.
         connections: how many there have been.
+        overlaps: how many of them were opened by a client that still held another.
         request: the head of the client's latest request.
         frames: what the client sent, without pings and pongs.
+        pings: how many the client sent.
     """
 
     def __init__(
@@ -363,16 +383,18 @@ class Guest:
         reads: bool = True,
         answers_close: bool = True,
         drops: bool = False,
+        host: str = "127.0.0.1",
     ) -> None:
-        self._answer = answer
+        self._host = host
+        self.answer = answer
         self._upgrades = upgrades
-        self._greeting = greeting
+        self.greeting = greeting
         self._echoes = echoes
         self._floods = floods
-        self._reads = reads
+        self.reads = reads
         self._answers_close = answers_close
-        self._drops = drops
-        self.connections = 0
+        self.drops = drops
+        self.connections = self.overlaps = self.pings = 0
         self.request = b""
         self.frames: list[Frame] = []
         self._received = bytearray()
@@ -382,29 +404,27 @@ class Guest:
         self._is_open = False
         self._closing = False
         self._over = threading.Event()
-        self._listener = socket.socket()
-        if not reads:
-            self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        self._listener.bind(("127.0.0.1", 0))
-        self._listener.listen()
+        self._accepted: queue.SimpleQueue[socket.socket | None] = queue.SimpleQueue()
+        self._listener = self._listen(0)
         self.port: int = self._listener.getsockname()[1]
         self._thread = threading.Thread(target=self._serve)
+        self._acceptor = threading.Thread(target=self._accept)
 
     @property
     def url(self) -> str:
-        return f"ws://127.0.0.1:{self.port}/?token={TOKEN}"
+        return f"ws://{self._host}:{self.port}/?token={TOKEN}"
 
     def __enter__(self) -> Self:
         self._thread.start()
+        self._acceptor.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._over.set()
+        self._stop_listening()
         self._hang_up()
-        with suppress(OSError), socket.create_connection(("127.0.0.1", self.port)):
-            pass  # wakes accept()
+        self._accepted.put(None)
         self._thread.join(PATIENCE)
-        self._listener.close()
         assert not self._thread.is_alive()
 
     # ---- what the test does
@@ -426,6 +446,15 @@ class Guest:
             linger = struct.pack("ii", 1, 0)
             self._client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
         self._hang_up()
+
+    @contextmanager
+    def refusing(self) -> Iterator[None]:
+        """Inside, nothing listens here; afterwards something does again."""
+        self._stop_listening()
+        yield
+        self._listener = self._listen(self.port)
+        self._acceptor = threading.Thread(target=self._accept)
+        self._acceptor.start()
 
     def wait_for(self, condition: Callable[[], object]) -> None:
         with self._news:
@@ -450,18 +479,47 @@ class Guest:
         with self._news:
             return bytes(self._received)
 
-    # ---- the server's thread
+    def wait_connections(self, count: int) -> None:
+        """Wait until so many connections have been accepted."""
+        self.wait_for(lambda: self.connections >= count)
+
+    # ---- the server's threads
+
+    def _listen(self, port: int) -> socket.socket:
+        listener = socket.socket()
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if not self.reads:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        listener.bind((self._host, port))
+        listener.listen()
+        return listener
+
+    def _stop_listening(self) -> None:
+        with suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)  # wakes accept()
+        self._acceptor.join(PATIENCE)
+        assert not self._acceptor.is_alive()
+        self._listener.close()
+
+    def _accept(self) -> None:
+        """Accept at once, to see who is still there when somebody comes."""
+        with suppress(OSError):
+            while True:
+                client, (_, port) = self._listener.accept()
+                with self._news:
+                    self.overlaps += bool(_clients_of(self.port) - {port})
+                    self.connections += 1
+                    self._news.notify_all()
+                self._accepted.put(client)
 
     def _serve(self) -> None:
-        while True:
-            client, _ = self._listener.accept()
+        while client := self._accepted.get():
             with client, client.makefile("rb") as reader:
                 with self._news:
                     if self._over.is_set():
-                        return
+                        continue
                     self._client = client
-                    self.connections += 1
-                    self._news.notify_all()
+                    self._closing = False
                 with suppress(OSError):
                     self._converse(client, reader)
                 with self._news:
@@ -473,26 +531,28 @@ class Guest:
         with self._news:
             self.request = head
             self._news.notify_all()
-        if self._answer is not None:
-            client.sendall(self._answer)
-            if not self._answer:
-                reader.read(1)  # until the client hangs up
+        if self.answer is not None:
+            client.sendall(self.answer)
+            if not self.answer:
+                reader.read()  # until the client hangs up
             return
         if self._upgrades:
             self._upgrades.wait(PATIENCE)
         client.sendall(_upgrade(head))
-        if self._greeting:
-            client.sendall(_frame(_BINARY, self._greeting))
-        if self._drops:
+        if self.greeting:
+            client.sendall(_frame(_BINARY, self.greeting))
+        if self.drops:
             return
         with self._news:
             self._is_open = True
             self._news.notify_all()
         with self._flooding(client) if self._floods else nullcontext():
-            if self._reads:
+            if self.reads:
                 self._read_frames(reader)
             else:
-                self._over.wait()
+                unread = select.poll()
+                unread.register(client, select.POLLRDHUP)
+                unread.poll()  # until somebody hangs up
 
     @contextmanager
     def _flooding(self, client: socket.socket) -> Iterator[None]:
@@ -508,6 +568,9 @@ class Guest:
     def _read_frames(self, reader: io.BufferedIOBase) -> None:
         while frame := _read_frame(reader):
             if frame.opcode == _PING:
+                with self._news:
+                    self.pings += 1
+                    self._news.notify_all()
                 self._transmit(_frame(_PONG, frame.payload))
                 continue
             if frame.opcode == _PONG:

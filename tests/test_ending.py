@@ -5,6 +5,7 @@ import signal
 import pytest
 
 from novaconsole.ending import EXIT_STATUSES, Closed, Ended, Reason
+from novaconsole.errors import ConnectError
 
 # RFC 6455 section 7.4.1 and the registry of IANA: what a server may close with.
 CODES = [1000, 1001, 1002, 1003, 1005, 1007, 1008, 1009, 1011, 1012, 1013, 1014]
@@ -20,6 +21,7 @@ CODES = [1000, 1001, 1002, 1003, 1005, 1007, 1008, 1009, 1011, 1012, 1013, 1014]
         (Ended(Reason.CLOSED), 3),
         (Ended(Reason.CLOSED, closed=Closed(1000)), 3),
         (Ended(Reason.CLOSED, closed=Closed(None)), 3),
+        (Ended(Reason.CLOSED, error=ConnectError("refused")), 3),  # was attached once
         (Ended(Reason.HANGUP), 129),
         (Ended(Reason.SIGNAL, signum=signal.SIGHUP), 129),
         (Ended(Reason.SIGNAL, signum=signal.SIGINT), 130),
@@ -41,9 +43,10 @@ def test_every_reason_has_a_status_that_is_documented(reason: Reason) -> None:
 
 @pytest.mark.parametrize("code", CODES)
 def test_a_close_code_of_the_standard_is_told_in_words(code: int) -> None:
-    text = str(Closed(code))
-    assert f"code {code}, " in text
-    assert text.partition(" (code")[0] not in {"", "closed"}
+    words, _, rest = str(Closed(code)).partition(" (")
+    assert words not in {"", "closed"}
+    assert rest == f"code {code})"
+    assert str(Closed(code, "for a reason")) == f"for a reason (code {code}, {words})"
 
 
 @pytest.mark.parametrize(
@@ -51,10 +54,10 @@ def test_a_close_code_of_the_standard_is_told_in_words(code: int) -> None:
     [
         (Closed(None), "gone without a close frame"),
         (Closed(None, "no answer to pings"), "no answer to pings"),
-        (Closed(1000), "closed normally (code 1000, closed normally)"),
+        (Closed(1000), "closed normally (code 1000)"),
         (Closed(1000, "Target closed"), "Target closed (code 1000, closed normally)"),
         (Closed(1003, "text"), "text (code 1003, kind of data not accepted)"),
-        (Closed(4001), "closed (code 4001, closed)"),
+        (Closed(4001), "closed (code 4001)"),
         (Closed(4001, "kicked"), "kicked (code 4001, closed)"),
     ],
 )

@@ -11,7 +11,7 @@ import pytest
 import novaconsole
 from novaconsole import errors
 from novaconsole.ending import EXIT_STATUSES
-from novaconsole.errors import HandshakeFailed, NovaConsoleError
+from novaconsole.errors import HandshakeFailed, Hope, NovaConsoleError
 
 PACKAGE = Path(novaconsole.__file__).parent
 
@@ -77,15 +77,37 @@ def test_a_failed_handshake_carries_the_http_status() -> None:
     assert HandshakeFailed("no", "try", status=503).status == 503
 
 
+@pytest.mark.parametrize("hope", Hope)
+@pytest.mark.parametrize("cls", [cls for cls in ERRORS if cls is not HandshakeFailed])
+def test_a_single_error_may_have_a_hope_of_its_own(
+    cls: type[NovaConsoleError], hope: Hope
+) -> None:
+    usual = cls.hope
+    assert cls("it failed", hope=hope).hope is hope
+    assert cls("it failed").hope is cls.hope is usual
+
+
+def test_what_trying_again_may_help() -> None:
+    """What is not named here stays as it is, however often it is tried."""
+    hopeful = {cls.__name__: cls.hope for cls in ERRORS if cls.hope is not Hope.NONE}
+    assert hopeful == {
+        "CloudUnreachable": Hope.SOON,
+        "ConnectError": Hope.SOON,
+        "HandshakeFailed": Hope.SOON,
+        "ConnectionLost": Hope.SOON,
+        "ServerNotFound": Hope.IN_TIME,
+        "ServerNotActive": Hope.IN_TIME,
+    }
+
+
 def test_all_errors_stand_in_one_module_and_nothing_else_does() -> None:
     for module in pkgutil.iter_modules(novaconsole.__path__):
         importlib.import_module(f"novaconsole.{module.name}")
     assert {cls.__module__ for cls in with_subclasses(NovaConsoleError)} == {
         errors.__name__
     }
-    assert {value for value in vars(errors).values() if isinstance(value, type)} == set(
-        ERRORS
-    )
+    classes = {value for value in vars(errors).values() if isinstance(value, type)}
+    assert classes == {Hope, *ERRORS}
 
 
 @pytest.mark.parametrize(

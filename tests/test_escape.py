@@ -40,6 +40,7 @@ KEYS = {
     b"?": Action.HELP,
     b"\x1a": Action.SUSPEND,
     b"I": Action.INFO,
+    b"R": Action.RECONNECT,
     b"B": Action.BREAK,
     b"v": Action.MORE_MESSAGES,
     b"V": Action.FEWER_MESSAGES,

@@ -1,65 +1,105 @@
-"""The last words: what tells one drop of the connection from another."""
+"""The last words: what tells one loss from another, and what to try."""
 
 import pytest
 
 from novaconsole.ending import Closed, Ended, Reason
-from novaconsole.farewell import Attachment, last_words
+from novaconsole.farewell import Finished, advice, last_words, loss
+from novaconsole.nova import Server
 
 URL_HINT = "openstack console url show --serial"
+GONE = Closed(None)
+NO_PONG = Closed(None, "no answer to pings for 40 seconds")
 
 
-def attachment(
-    *, named: bool = True, seconds: float = 60.0, bytes_in: int = 1000
-) -> Attachment:
-    return Attachment("web1", named=named, seconds=seconds, bytes_in=bytes_in)
+def finished(
+    closed: Closed | None = GONE,
+    *,
+    named: bool = True,
+    seconds: float = 30.0,
+    bytes_in: int = 1000,
+) -> Finished:
+    return Finished("web1", named, seconds, bytes_in, closed)
 
 
-def lost(reason: str = "") -> Ended:
-    return Ended(Reason.CLOSED, closed=Closed(None, reason))
+def server(status: str, *, task: str | None = None, off: bool = False) -> Server:
+    return Server("web1", "3f9a-27c1", status, task, powered_off=off)
+
+
+# ---- what happened
 
 
 def test_who_quits_is_told_from_what() -> None:
-    assert last_words(Ended(Reason.QUIT), attachment()) == ["disconnected from web1"]
+    words = last_words(Ended(Reason.QUIT), finished(None))
+    assert words == "disconnected from web1"
+
+
+@pytest.mark.parametrize("closed", [GONE, Closed(1011)])
+def test_who_quits_after_a_loss_is_told_the_same(closed: Closed) -> None:
+    """As in an outage."""
+    words = last_words(Ended(Reason.QUIT), finished(closed))
+    assert words == "disconnected from web1"
 
 
 @pytest.mark.parametrize("closed", [Closed(1000, "Target closed"), Closed(1011)])
-@pytest.mark.parametrize("seconds", [0.1, 60.0])
+@pytest.mark.parametrize("seconds", [0.1, 30.0, 60.0])
 def test_a_close_is_told_with_code_and_reason(closed: Closed, seconds: float) -> None:
     """Also at once and before any byte: who closes properly says why."""
-    ended = Ended(Reason.CLOSED, closed=closed)
-    assert last_words(ended, attachment(seconds=seconds, bytes_in=0)) == [
-        f"connection to web1 closed by the other side: {closed}"
-    ]
+    link = finished(closed, seconds=seconds, bytes_in=0)
+    assert loss(link) == f"connection to web1 closed by the other side: {closed}"
+    assert not link.is_refusal
+    assert not link.is_late_refusal
 
 
 @pytest.mark.parametrize(
-    ("reason", "seconds", "bytes_in"),
+    ("closed", "seconds", "bytes_in"),
     [
-        ("", 60.0, 0),
-        ("", 60.0, 1),
-        ("", 0.1, 1),
-        ("no answer to pings", 0.1, 0),
-        ("no answer to pings", 60.0, 1),
+        (GONE, 60.0, 0),
+        (GONE, 60.0, 1),
+        (GONE, 0.1, 1),
+        (NO_PONG, 0.1, 0),
+        (NO_PONG, 60.0, 1),
     ],
 )
-def test_a_loss_is_told_as_such(reason: str, seconds: float, bytes_in: int) -> None:
-    (line,) = last_words(lost(reason), attachment(seconds=seconds, bytes_in=bytes_in))
-    assert line.startswith("connection to web1 lost: ")
-    assert line.endswith(str(Closed(None, reason)))
+def test_a_loss_is_told_as_such(closed: Closed, seconds: float, bytes_in: int) -> None:
+    words = loss(finished(closed, seconds=seconds, bytes_in=bytes_in))
+    assert words == f"connection to web1 lost: {closed}"
 
 
 @pytest.mark.parametrize("named", [True, False])
 @pytest.mark.parametrize("seconds", [0.0, 5.0])
-def test_dropped_at_once_without_a_byte_means_a_bad_token(
+def test_dropped_at_once_without_a_byte_means_the_token(
     named: bool, seconds: float
 ) -> None:
-    what, hint = last_words(
-        lost(), attachment(named=named, seconds=seconds, bytes_in=0)
-    )
-    assert "web1 dropped the connection at once" in what
-    assert "token has probably expired or is wrong" in what
-    assert (URL_HINT in hint) is not named, "who gave a URL must get another one"
-    assert ("run novaconsole again" in hint) is named
+    link = finished(named=named, seconds=seconds, bytes_in=0)
+    words = loss(link)
+    assert words is not None
+    assert words.startswith("web1 dropped the connection at once: ")
+    assert "token" in words
+    assert ("expired or is wrong" in words) is not named, "a new token is never old"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "bytes_in", "closed", "refusal", "late"),
+    [
+        (0.0, 0, GONE, True, False),
+        (9.9, 0, GONE, True, False),
+        (10.0, 0, GONE, False, False),
+        (55.0, 0, GONE, False, False),
+        (60.0, 0, GONE, False, True),  # how long the proxy waits for the compute host
+        (0.0, 1, GONE, False, False),
+        (60.0, 1, GONE, False, False),
+        (0.0, 0, None, False, False),
+        (60.0, 0, None, False, False),
+        (0.0, 0, NO_PONG, False, False),
+        (60.0, 0, NO_PONG, False, False),
+        (0.0, 0, Closed(1006), False, False),
+    ],
+)
+def test_a_refusal_is_known_by_its_time_and_its_silence(
+    seconds: float, bytes_in: int, closed: Closed | None, refusal: bool, late: bool
+) -> None:
+    link = finished(closed, seconds=seconds, bytes_in=bytes_in)
+    assert (link.is_refusal, link.is_late_refusal) == (refusal, late)
 
 
 @pytest.mark.parametrize(
@@ -70,9 +110,117 @@ def test_dropped_at_once_without_a_byte_means_a_bad_token(
         Ended(Reason.OUTPUT_CLOSED),
         Ended(Reason.HANGUP),
         Ended(Reason.SIGNAL, signum=15),
-        Ended(Reason.CLOSED),
     ],
     ids=str,
 )
 def test_an_end_that_explains_itself_needs_no_words(ended: Ended) -> None:
-    assert last_words(ended, attachment(seconds=0.0, bytes_in=0)) == []
+    assert last_words(ended, finished(seconds=0.0, bytes_in=0)) is None
+
+
+def test_who_was_lost_is_told_of_the_loss() -> None:
+    link = finished()
+    assert last_words(Ended(Reason.CLOSED, closed=GONE), link) == loss(link)
+
+
+def test_nothing_is_lost_while_the_link_is_open() -> None:
+    link = finished(None, seconds=0.0, bytes_in=0)
+    assert last_words(Ended(Reason.CLOSED), link) is None
+    assert loss(link) is None
+    assert advice(link, server("SHUTOFF")) is None
+
+
+# ---- what to try
+
+
+@pytest.mark.parametrize("closed", [GONE, NO_PONG, Closed(1011)])
+@pytest.mark.parametrize("seconds", [0.0, 30.0, 60.0])
+@pytest.mark.parametrize(
+    ("found", "state", "command"),
+    [
+        (server("SHUTOFF"), "SHUTOFF", "openstack server start 3f9a-27c1"),
+        (server("ACTIVE", off=True), "powered off", "openstack server start 3f9a-27c1"),
+        (server("PAUSED"), "PAUSED", "openstack server unpause 3f9a-27c1"),
+        (server("ERROR"), "ERROR", "openstack server show 3f9a-27c1"),
+        (server("HARD_REBOOT"), "HARD_REBOOT", "--wait"),
+        (server("SHUTOFF", task="powering-on"), "(powering-on)", "server start"),
+    ],
+    ids=str,
+)
+def test_a_server_that_does_not_run_explains_any_loss(
+    closed: Closed, seconds: float, found: Server, state: str, command: str
+) -> None:
+    hint = advice(finished(closed, seconds=seconds, bytes_in=0), found)
+    assert hint is not None
+    assert hint.startswith("server 'web1' is ")
+    assert state in hint
+    assert command in hint
+
+
+@pytest.mark.parametrize("found", [None, server("ACTIVE")])
+def test_who_was_refused_needs_a_new_token(found: Server | None) -> None:
+    hint = advice(finished(seconds=0.5, bytes_in=0), found)
+    assert hint is not None
+    assert "run novaconsole again" in hint
+    assert URL_HINT not in hint
+
+
+def test_who_gave_a_url_needs_another_one() -> None:
+    hint = advice(finished(named=False, seconds=0.5, bytes_in=0), None)
+    assert hint is not None
+    assert URL_HINT in hint
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_a_refusal_after_a_minute_is_the_compute_hosts(named: bool) -> None:
+    hint = advice(finished(named=named, seconds=60.5, bytes_in=0), None)
+    assert hint is not None
+    assert "compute host" in hint
+    assert "operator" in hint
+
+
+@pytest.mark.parametrize("closed", [GONE, Closed(1000)])
+def test_a_server_that_changes_comes_back(closed: Closed) -> None:
+    hint = advice(finished(closed), server("REBOOT", task="rebooting"))
+    assert hint is not None
+    assert hint.startswith("server 'web1' is REBOOT (rebooting): ")
+    assert "--reconnect" in hint
+
+
+@pytest.mark.parametrize("closed", [GONE, NO_PONG])
+@pytest.mark.parametrize("found", [None, server("ACTIVE")])
+def test_a_loss_while_the_server_runs_is_the_networks(
+    closed: Closed, found: Server | None
+) -> None:
+    hint = advice(finished(closed), found)
+    assert hint is not None
+    assert "proxy or the network" in hint
+    assert "--reconnect" in hint
+
+
+@pytest.mark.parametrize("found", [None, server("ACTIVE")])
+def test_a_close_says_enough_of_itself(found: Server | None) -> None:
+    hint = advice(finished(Closed(1011)), found)
+    assert hint is not None
+    assert hint.startswith("--reconnect ")
+
+
+@pytest.mark.parametrize("found", [None, server("ACTIVE")])
+def test_target_closed_means_the_guests_machine(found: Server | None) -> None:
+    hint = advice(finished(Closed(1000, "Target closed")), found)
+    assert hint is not None
+    assert "probably powered off or restarted" in hint
+    assert "--reconnect" in hint
+
+
+@pytest.mark.parametrize("closed", [GONE, NO_PONG])
+def test_a_url_that_worked_once_may_not_work_again(closed: Closed) -> None:
+    """Nova's tokens work for some minutes only."""
+    hint = advice(finished(closed, named=False), None)
+    assert hint is not None
+    assert "proxy or the network" in hint
+    assert URL_HINT in hint
+
+
+@pytest.mark.parametrize("closed", [Closed(1000, "Target closed"), Closed(1011)])
+def test_who_closes_a_url_says_enough(closed: Closed) -> None:
+    assert advice(finished(closed, named=False), None) is None

@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 import trio
 
+from novaconsole.connect import open_stream
 from novaconsole.errors import ConnectError, UsageError
 from novaconsole.target import TLSOptions
-from novaconsole.transport import check_tls_options, open_stream
+from novaconsole.transport import tls_context
 from servers import (
     AT_ONCE_SECONDS,
     LOOPBACK,
@@ -136,22 +137,22 @@ async def test_a_bad_file_is_named_before_anything_is_opened(
     assert reason in str(caught.value)
     assert caught.value.exit_status == 2
     with pytest.raises(UsageError) as checked:
-        check_tls_options(options)
+        tls_context(options)
     assert str(checked.value) == str(caught.value)
 
 
 def test_a_key_of_another_certificate_is_told(certificates: Certificates) -> None:
     options = TLSOptions(cert=certificates.client_cert, key=certificates.good_pem)
     with pytest.raises(UsageError, match="does not match") as caught:
-        check_tls_options(options)
+        tls_context(options)
     assert str(certificates.good_pem) in str(caught.value)
 
 
 def test_good_files_are_found_good(certificates: Certificates) -> None:
     cert, key = certificates.client_cert, certificates.client_key
-    check_tls_options(TLSOptions())
-    check_tls_options(TLSOptions(certificates.cacert, cert, key))
-    check_tls_options(TLSOptions(insecure=True))
+    tls_context(TLSOptions())
+    tls_context(TLSOptions(certificates.cacert, cert, key))
+    tls_context(TLSOptions(insecure=True))
 
 
 @pytest.mark.parametrize("scheme", ["ws", "wss"])

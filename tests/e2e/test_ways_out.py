@@ -96,7 +96,7 @@ LEAVINGS: dict[str, tuple[Callable[[Guest], None], str]] = {
     ),
     "close for a reason": (
         lambda guest: guest.close(1011),
-        "closed by the other side: the server failed (code 1011, the server failed)",
+        "closed by the other side: the server failed (code 1011)",
     ),
     "drop": (lambda guest: guest.drop(), "lost: gone without a close frame"),
     "reset": (lambda guest: guest.drop(reset=True), "lost: gone without a close frame"),

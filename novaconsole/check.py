@@ -1,0 +1,312 @@
+"""`--check`: the way to a console step by step, to see where it ends.
+
+Nothing is typed unless that is allowed, nothing is shown of the guest, and the
+console is held for about a second.
+"""
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AsyncExitStack, contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, TypeVar
+
+import trio
+
+from novaconsole import nova
+from novaconsole.cloud import Cloud
+from novaconsole.connect import ConnectOptions, fail_at, open_stream, reach
+from novaconsole.errors import (
+    ConnectError,
+    ConnectionLost,
+    HandshakeFailed,
+    NovaConsoleError,
+    UsageError,
+)
+from novaconsole.link import Link, open_link
+from novaconsole.locate import CloudSource, Source, UrlSource
+from novaconsole.notices import Notices
+from novaconsole.target import Target, TLSOptions, is_loopback
+from novaconsole.transport import certificate_of, resolve, start_tls, tls_context
+
+# nova-serialproxy looks at the token after the upgrade, and asks the compute host.
+_TOKEN_SECONDS = 1.0
+_PING_SECONDS = 10.0
+_OUTPUT_SECONDS = 5.0
+
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True)
+class CheckOptions:
+    """What to check.
+
+    Attributes:
+        source: knows where the console is.
+        connect: how to reach the target.
+        may_type: whether to press Enter and wait for an answer of the guest.
+        as_json: an object a line, for programs.
+    """
+
+    source: Source
+    connect: ConnectOptions
+    may_type: bool = False
+    as_json: bool = False
+
+
+@dataclass
+class Step:
+    """One step of the way.
+
+    Attributes:
+        name: of the step, the same in every release.
+        mark: `ok`, `failed` or `skipped`.
+        detail: what was found, in words.
+        hint: what to try, if it failed.
+        seconds: that it took.
+        facts: what was found, for programs.
+    """
+
+    name: str
+    mark: str = "ok"
+    detail: str = ""
+    hint: str | None = None
+    seconds: float = 0
+    facts: dict[str, Any] = field(default_factory=dict)
+
+    def as_line(self) -> str:
+        """For people."""
+        mark = {"ok": "ok  ", "failed": "FAIL", "skipped": "skip"}[self.mark]
+        return f"{mark} {self.name}: {self.detail}"
+
+    def as_json(self) -> str:
+        """For programs."""
+        row: dict[str, Any] = {"event": "check", "step": self.name, "mark": self.mark}
+        row |= {"detail": self.detail, "hint": self.hint}
+        return json.dumps(row | {"seconds": round(self.seconds, 4)} | self.facts)
+
+
+async def check(options: CheckOptions, notices: Notices) -> int:
+    """Go the way, and tell of each step; the exit status.
+
+    Args:
+        options: what to check.
+        notices: told each step.
+    """
+    checkup = _Checkup(options, notices)
+    try:
+        await checkup.run()
+    except NovaConsoleError as exc:
+        return exc.exit_status
+    return 0
+
+
+class _Checkup:
+    def __init__(self, options: CheckOptions, notices: Notices) -> None:
+        self._options = options
+        self._notices = notices
+
+    async def run(self) -> None:
+        options = self._options
+        target, tls = await self._locate()
+        async with AsyncExitStack() as stack:
+            stream = await self._open_stream(target, tls, stack)
+            with self._step("upgrade") as step:
+                try:
+                    link = await self._upgrade(stream, target, stack)
+                except HandshakeFailed as exc:
+                    if exc.status != 400:
+                        raise
+                    stream = await open_stream(
+                        target, tls, options.connect.proxy(target)
+                    )
+                    link = await self._upgrade(stream, target, stack, ())
+                step.detail = "the server speaks websocket"
+            await self._use(link)
+
+    async def _upgrade(
+        self,
+        stream: trio.abc.Stream,
+        target: Target,
+        stack: AsyncExitStack,
+        subprotocols: Sequence[str] | None = None,
+    ) -> Link:
+        connect = self._options.connect
+        if subprotocols is None:
+            subprotocols = connect.subprotocols
+        opened = open_link(
+            stream,
+            target,
+            deadline=trio.current_time() + connect.timeout,
+            subprotocols=subprotocols,
+            headers=connect.headers,
+        )
+        return await stack.enter_async_context(opened)
+
+    # ---- the cloud
+
+    async def _locate(self) -> tuple[Target, TLSOptions]:
+        match self._options.source:
+            case UrlSource(target, tls):
+                return target, tls
+            case CloudSource() as source:
+                try:
+                    return await self._ask_cloud(source.cloud, source.wanted)
+                finally:
+                    source.close()
+            case _:
+                raise UsageError("--check wants a server or a URL")
+
+    async def _ask_cloud(self, cloud: Cloud, wanted: str) -> tuple[Target, TLSOptions]:
+        with self._step("credentials") as step:
+            step.detail = await _in_thread(cloud.authenticate)
+        with self._step("catalogue") as step:
+            endpoint = await _in_thread(cloud.compute_endpoint)
+            step.detail, step.facts = f"Nova is at {endpoint}", {"endpoint": endpoint}
+        with self._step("server") as step:
+            server = await _in_thread(partial(cloud.find_server, wanted))
+            step.detail = f"{server.name} is {server.id}"
+            step.facts = {"server": server.name, "id": server.id}
+        with self._step("status") as step:
+            step.facts = {"status": server.status, "task": server.task}
+            nova.check_running(server)
+            step.detail = server.state
+        with self._step("console") as step:
+            url = await _in_thread(partial(cloud.console_url, server))
+            target = Target.parse(url, name=server.name)
+            step.detail, step.facts = target.masked_url, {"url": target.masked_url}
+            if is_loopback(target.host) and not is_loopback(cloud.host or ""):
+                step.detail += ", which is this machine, and the cloud is elsewhere"
+        return target, cloud.tls
+
+    # ---- the network
+
+    async def _open_stream(
+        self, target: Target, tls: TLSOptions, stack: AsyncExitStack
+    ) -> trio.abc.Stream:
+        connect = self._options.connect
+        deadline = trio.current_time() + connect.timeout
+        proxy = connect.proxy(target)
+        with self._step("name") as step:
+            if proxy is not None:
+                step.mark, step.detail = "skipped", "the proxy resolves it"
+            else:
+                with fail_at(deadline, target, connect):
+                    addresses = await resolve(target)
+                step.detail = f"{target.host} is {', '.join(addresses)}"
+                step.facts = {"addresses": addresses}
+        with self._step("tcp") as step:
+            with fail_at(deadline, target, connect):
+                stream = await reach(target, proxy)
+            stack.push_async_callback(trio.aclose_forcefully, stream)
+            way = f" by way of the proxy {proxy.address}" if proxy else ""
+            step.detail = f"connected to {target.address}{way}"
+        with self._step("tls") as step:
+            if not target.secure:
+                step.mark, step.detail = "skipped", "the URL is ws://"
+                return stream
+            context = tls_context(tls)
+            with fail_at(deadline, target, connect):
+                secured = await start_tls(stream, target, context)
+            certificate = certificate_of(secured)
+            if certificate is None:
+                step.detail = "the certificate is not checked (--insecure)"
+            else:
+                names = ", ".join(certificate.names)
+                day = certificate.expires.date().isoformat()
+                step.detail = f"{certificate.tls}; certificate for {names}, until {day}"
+                step.facts = {
+                    "names": list(certificate.names),
+                    "expires": certificate.expires.isoformat(),
+                }
+            return secured
+
+    # ---- the console
+
+    async def _use(self, link: Link) -> None:
+        received = bytearray()
+        ended, came = trio.Event(), trio.Event()
+        failure: NovaConsoleError | None = None
+
+        async def read() -> None:
+            async for data in link:
+                received.extend(data)
+                came.set()
+            ended.set()
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(read)
+            try:
+                with self._step("token") as step:
+                    with trio.move_on_after(_TOKEN_SECONDS):
+                        await ended.wait()
+                    if ended.is_set():
+                        raise ConnectionLost(
+                            f"hung up at once: {link.closed}",
+                            "the token is wrong or has expired, or the guest's port "
+                            "has moved: get a new URL",
+                        )
+                    step.detail = "accepted"
+                with self._step("ping") as step:
+                    step.detail, step.facts = await self._ping(link)
+                with self._step("output") as step:
+                    await self._press_enter(link, came, step)
+                    step.facts = {"bytes": len(received)}
+            except NovaConsoleError as exc:
+                failure = exc  # outside the nursery it does not come in a group
+            nursery.cancel_scope.cancel(reason="checked")
+        if failure is not None:
+            raise failure
+
+    async def _ping(self, link: Link) -> tuple[str, dict[str, Any]]:
+        with trio.move_on_after(_PING_SECONDS):
+            await link.ping()
+        if link.round_trip is None:
+            raise ConnectError(
+                f"no answer to a ping within {_PING_SECONDS:g} seconds",
+                "the server's compute host may be down; tell the cloud's operator",
+            )
+        milliseconds = link.round_trip * 1000
+        return f"{milliseconds:.1f} ms", {"milliseconds": round(milliseconds, 2)}
+
+    async def _press_enter(self, link: Link, came: trio.Event, step: Step) -> None:
+        if not self._options.may_type:
+            step.mark, step.detail = "skipped", "--check-enter would press Enter"
+            return
+        await link.send(b"\r")
+        with trio.move_on_after(_OUTPUT_SECONDS):
+            await came.wait()
+        if not came.is_set():
+            raise ConnectError(
+                "Enter was pressed and nothing came",
+                "nothing listens on ttyS0 in the guest, or another client holds the "
+                "console",
+            )
+        step.detail = "the guest answers"
+
+    # ---- what is told
+
+    @contextmanager
+    def _step(self, name: str) -> Iterator[Step]:
+        step, started = Step(name), trio.current_time()
+        try:
+            yield step
+        except NovaConsoleError as exc:
+            step.mark, step.detail, step.hint = "failed", str(exc), exc.hint
+            raise
+        finally:
+            if step.detail:  # otherwise it was cut off
+                step.seconds = trio.current_time() - started
+                self._tell(step)
+
+    def _tell(self, step: Step) -> None:
+        if self._options.as_json:
+            self._notices.write_bare(step.as_json())
+            return
+        self._notices.answer(step.as_line())
+        if step.hint:
+            self._notices.answer(step.hint)
+
+
+async def _in_thread(ask: Callable[[], _T]) -> _T:
+    return await trio.to_thread.run_sync(ask, abandon_on_cancel=True)

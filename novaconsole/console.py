@@ -1,0 +1,201 @@
+"""The console task: find the console, attach, show what comes; again after a loss."""
+
+import math
+
+import trio
+
+from novaconsole.attachment import Attachment
+from novaconsole.connect import open_console
+from novaconsole.ending import Ended, Reason
+from novaconsole.errors import ConnectError, NovaConsoleError, OutputFailed
+from novaconsole.farewell import SETTLED_SECONDS, Finished, loss
+from novaconsole.keyboard import PipedInput, read_keyboard, send_input
+from novaconsole.link import Link
+from novaconsole.pipes import Output
+from novaconsole.reattach import Persistence
+from novaconsole.replay import Replay
+from novaconsole.session import Session
+from novaconsole.silence import explain_silence
+from novaconsole.target import Target
+
+_MISLED_HINT = (
+    "the cloud names this machine as its proxy, which it cannot mean: its operator "
+    "must set [serial_console] base_url"
+)
+
+
+class Console:
+    """The task, and what it remembers from one link to the next.
+
+    Args:
+        session: that it is part of.
+    """
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._options = options = session.options
+        self._source = options.source
+        self._persistence = Persistence(
+            wait=options.wait,
+            reconnect=options.reconnect,
+            renews=options.source.renews,
+        )
+        piped = session.stdio.piped
+        self._piped = PipedInput(piped) if piped else None
+        self._replay = Replay(options.history) if options.history else None
+        self._has_announced = False
+        self._told: str | None = None  # in this outage
+
+    async def run(self) -> None:
+        """Attach; end the session when there is nothing more to hope for."""
+        try:
+            await self._stay_attached()
+        except NovaConsoleError as exc:
+            if self._session.last is None:
+                await self._show_history_alone()
+                self._session.fail(exc)
+            else:
+                self._session.end(Ended(Reason.CLOSED, error=exc))
+
+    async def _stay_attached(self) -> None:
+        session, persistence = self._session, self._persistence
+        while True:
+            try:
+                link, by_hand = await self._attach_once()
+            except NovaConsoleError as exc:
+                pause = persistence.after_error(exc)
+                if pause is None:
+                    raise
+                self._tell(f"waiting: {exc}")
+            else:
+                if session.input_has_ended:
+                    session.end(Ended(Reason.INPUT_ENDED, closed=link.closed))
+                    return
+                session.was_attached |= link.was_used
+                pause = persistence.after_link(link, by_hand=by_hand)
+                if pause is None:
+                    session.end(Ended(Reason.CLOSED, closed=link.closed))
+                    return
+                self._tell("reconnecting" if by_hand else f"{loss(link)}; reconnecting")
+            await trio.sleep(pause)
+
+    async def _attach_once(self) -> tuple[Finished, bool]:
+        """Attach once, until the link ends; how it ended, and whether by hand."""
+        session, source = self._session, self._options.source
+        destination = await source.locate(session.nursery, session.size())
+        target, tls = destination.target, destination.tls
+        if target.secure and tls.insecure and not self._has_announced:
+            session.notices.say("the certificate is not checked (--insecure)")
+        try:
+            async with open_console(target, tls, self._options.connect) as link:
+                return await self._use(link, target)
+        except ConnectError as exc:
+            if not destination.misled:
+                raise
+            raise ConnectError(str(exc), _MISLED_HINT, hope=exc.hope) from exc
+
+    async def _use(self, link: Link, target: Target) -> tuple[Finished, bool]:
+        session = self._session
+        send, receive = trio.open_memory_channel[bytes](session.typing_limit())
+        attachment = Attachment(link, target, send)
+        session.attach(attachment)
+        if self._replay:
+            session.quiet_since = math.inf  # the end of piped input waits for it
+        try:
+            async with trio.open_nursery() as tasks:
+                self._announce(attachment, tasks)
+                tasks.start_soon(send_input, session, attachment, receive)
+                tasks.start_soon(explain_silence, session, attachment)
+                if self._piped:
+                    tasks.start_soon(self._piped.feed, attachment)
+                tasks.start_soon(self._read, attachment, tasks.cancel_scope)
+                await attachment.reconnect.wait()
+                tasks.cancel_scope.cancel(reason="the user wants another link")
+        finally:
+            session.detach()
+        return attachment.finished, attachment.reconnect.is_set()
+
+    async def _read(self, attachment: Attachment, tasks: trio.CancelScope) -> None:
+        """Show what the guest sends, up to the end of the link."""
+        if self._replay:
+            source = self._options.source
+            start = await self._replay.join(
+                attachment.link, source, self._log, self._session.notices.say
+            )
+            if attachment.link.bytes_in:
+                attachment.output_came.set()  # which the history alone is not
+            await self._write(start)
+            self._session.quiet_since = trio.current_time()
+        async for data in attachment.link:
+            await self._log(data)
+            await self._show(attachment, data)
+            if self._replay:
+                self._replay.note(data)
+        tasks.cancel(reason="the link has ended")
+
+    async def _log(self, data: bytes) -> None:
+        if self._options.log:
+            await self._options.log.write(data, self._session.notices.say)
+
+    async def _show(self, attachment: Attachment, data: bytes) -> None:
+        self._session.quiet_since = math.inf
+        attachment.output_came.set()
+        await self._write(data)
+        self._session.quiet_since = trio.current_time()
+
+    async def _write(self, data: bytes) -> None:
+        try:
+            await self._session.stdio.screen.send_all(data)
+        except BrokenPipeError:
+            self._session.end(Ended(Reason.OUTPUT_CLOSED))
+            await trio.sleep_forever()
+        except OSError as exc:
+            self._session.fail(OutputFailed(f"cannot write the output: {exc.strerror}"))
+            await trio.sleep_forever()
+
+    async def _show_history_alone(self) -> None:
+        """The console cannot be reached; what the guest printed may explain it."""
+        if self._replay:
+            text = await self._replay.alone(self._options.source)
+            await self._write(text)
+
+    # ---- what the user is told
+
+    def _announce(self, attachment: Attachment, tasks: trio.Nursery) -> None:
+        if self._has_announced:
+            tasks.start_soon(self._announce_again, attachment)
+            return
+        self._has_announced = True
+        self._session.notices.say(f"connected to: {attachment.target}")
+        self._begin()
+
+    async def _announce_again(self, attachment: Attachment) -> None:
+        # Not at once: the proxy accepts everybody, and hangs up on some.
+        with trio.move_on_after(SETTLED_SECONDS):
+            await attachment.output_came.wait()
+        self._told = None
+        self._session.notices.say(f"connected again to: {attachment.target}")
+
+    def _tell(self, text: str) -> None:
+        """Say what is waited for, when it changes."""
+        if text != self._told:
+            self._told = text
+            self._session.notices.say(text)
+        self._begin()
+
+    def _begin(self) -> None:
+        """Take the terminal, and let the tasks that serve all links run."""
+        session = self._session
+        if session.has_begun:
+            return
+        session.say_how_to_leave()
+        session.take_terminal()
+        if session.stdio.keyboard:
+            session.nursery.start_soon(read_keyboard, session, session.stdio.keyboard)
+        if isinstance(session.stdio.screen, Output):
+            session.nursery.start_soon(self._watch_output, session.stdio.screen)
+
+    async def _watch_output(self, output: Output) -> None:
+        """End the session when nobody reads standard output any more."""
+        await output.wait_reader_gone()
+        self._session.end(Ended(Reason.OUTPUT_CLOSED))

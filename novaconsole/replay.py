@@ -1,0 +1,114 @@
+"""The console log before the live stream: fetched while live bytes are kept back."""
+
+from collections.abc import Awaitable, Callable
+
+import trio
+
+from novaconsole.errors import ConnectionLost, NovaConsoleError
+from novaconsole.history import Seen, for_screen, last_lines
+from novaconsole.link import Link
+from novaconsole.locate import Source
+
+_FETCH_SECONDS = 10.0
+# After an answered ping, what was sent before it has arrived, and needs no more than
+# to be picked up.
+_PICK_UP_SECONDS = 0.05
+
+
+class Replay:
+    """Shows the past first; knows after an outage what has been seen.
+
+    Args:
+        lines: of the console log to show.
+    """
+
+    def __init__(self, lines: int) -> None:
+        self._lines = lines
+        self._seen = Seen()
+        self._has_begun = False
+
+    def note(self, data: bytes) -> None:
+        """Bytes of the guest have been shown."""
+        self._seen.add(data)
+
+    async def join(
+        self,
+        link: Link,
+        source: Source,
+        log: Callable[[bytes], Awaitable[None]],
+        say: Callable[[str], None],
+    ) -> bytes:
+        """Fetch the log, and find out how the live stream goes on from it.
+
+        Args:
+            link: just opened.
+            source: has the console log.
+            log: told the live bytes as they come.
+            say: told why there is no history.
+
+        Returns:
+            What to show before the rest of the stream.
+        """
+        live = bytearray()
+        text: str | None = None
+        reading = trio.CancelScope()
+        has_all = False
+        async with trio.open_nursery() as both:
+
+            async def fetch() -> None:
+                nonlocal text, has_all
+                text = await self._fetch(source, say)
+                with trio.move_on_after(_FETCH_SECONDS):
+                    try:
+                        await link.ping()
+                    except ConnectionLost:
+                        return  # what is left to read ends by itself
+                await trio.sleep(_PICK_UP_SECONDS)
+                has_all = True
+                reading.cancel(reason="fetched")
+
+            both.start_soon(fetch)
+            while not has_all:
+                data: bytes | None = b""
+                with trio.CancelScope() as reading:  # not the log: it wants every byte
+                    data = await anext(link, None)
+                if data is None:
+                    break
+                live += data
+                await log(data)
+        if text is None:
+            self._has_begun = True
+            self._seen.resume("", bytes(live), self._lines)
+            return bytes(live)
+        if not self._has_begun:
+            self._has_begun = True
+            joined = self._seen.attach(text, bytes(live), self._lines)
+            return for_screen(joined.text) + joined.rest
+        gap = self._seen.resume(text, bytes(live), self._lines)
+        if not gap.complete:
+            say("some output may be missing here, or be shown twice")
+        return for_screen(gap.text) + bytes(live)
+
+    async def alone(self, source: Source) -> bytes:
+        """The log of a server that cannot be attached to; empty if there is none."""
+        with trio.move_on_after(_FETCH_SECONDS):
+            try:
+                text = await source.console_log(None)
+            except NovaConsoleError:
+                return b""  # why it cannot be attached to is what counts
+            shown = for_screen(last_lines(text, self._lines))
+            return shown if shown.endswith(b"\n") or not shown else shown + b"\r\n"
+        return b""
+
+    async def _fetch(self, source: Source, say: Callable[[str], None]) -> str | None:
+        with trio.move_on_after(_FETCH_SECONDS):
+            try:
+                text = await source.console_log(None)
+            except NovaConsoleError as exc:
+                say(f"no history: {exc}")
+                return None
+            if not text:
+                say("no history: the console log is empty")
+            return text or None
+        say("no history: the cloud takes too long")
+        return None

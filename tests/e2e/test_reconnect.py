@@ -1,0 +1,507 @@
+"""Attaching again, by itself with --reconnect and by hand with ~R."""
+
+import fcntl
+import os
+import re
+import select
+import subprocess
+import sys
+import termios
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from signal import SIGTERM
+
+import pytest
+
+from shell import (
+    AT_ONCE,
+    CTRL_C,
+    CTRL_Z,
+    PATIENCE,
+    PROGRAM,
+    TOKEN,
+    Guest,
+    Shell,
+    environment,
+    numbered_lines,
+    unchanged,
+    wait_until,
+)
+
+BELL = b"\a"
+WAITING = re.compile(rb"novaconsole: waiting: [^\r]*refused[^\r]*\r\n")
+NOT_ATTACHED = b"novaconsole: not attached: waiting for the server or the network\r\n"
+LOSSES: dict[str, tuple[Callable[[Guest], None], str]] = {
+    "drop": (lambda guest: guest.drop(), "lost: gone without a close frame"),
+    "reset": (lambda guest: guest.drop(reset=True), "lost: gone without a close frame"),
+    "close": (
+        lambda guest: guest.close(1000, "Target closed"),
+        "closed by the other side: Target closed (code 1000, closed normally)",
+    ),
+    "close for a reason": (
+        lambda guest: guest.close(1011),
+        "closed by the other side: the server failed (code 1011)",
+    ),
+}
+
+
+def sockets(pid: int) -> int:
+    """How many a process has."""
+    links = [os.readlink(entry) for entry in Path(f"/proc/{pid}/fd").iterdir()]
+    return sum(link.startswith("socket:") for link in links)
+
+
+def settle(shell: Shell, guest: Guest) -> None:
+    """Let something come, so that this is no token that was refused."""
+    guest.send(b"login: ")
+    shell.expect(b"login: ")
+
+
+def finish(shell: Shell, guest: Guest, typed: bytes) -> None:
+    """The new link works both ways, and is left."""
+    shell.type(typed)
+    guest.wait_received(typed)
+    guest.send(b"<" + typed + b">")
+    shell.expect(b"<" + typed + b">")
+    shell.type(b"\r~.")
+    assert shell.prompt() == 0
+
+
+@contextmanager
+def outage(shell: Shell, guest: Guest) -> Iterator[None]:
+    """The guest goes away for as long as this takes, and comes back."""
+    settle(shell, guest)
+    with guest.refusing():
+        guest.drop()
+        shell.expect(WAITING)
+        yield
+
+
+@contextmanager
+def program(home: Path, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
+    """The program among pipes."""
+    with subprocess.Popen(
+        [*PROGRAM, *arguments],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environment(home),
+        cwd=home,
+        start_new_session=True,
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+# ---- by itself
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_after_any_loss_it_attaches_again(tmp_path: Path, loss: str) -> None:
+    lose, words = LOSSES[loss]
+    with (
+        Guest(greeting=b"login: ") as guest,
+        Shell(tmp_path) as shell,
+        unchanged(shell),
+    ):
+        shell.attach(f"--reconnect --log log {guest.url}")
+        shell.expect(b"login: ")
+        guest.greeting = b"second\r\n"
+        lose(guest)
+        address = f"127.0.0.1:{guest.port}"
+        shell.expect(f"connected again to: ws://{address}/".encode())
+        finish(shell, guest, b"typed")
+        assert guest.connections == 2
+        assert guest.overlaps == 0, "qemu serves one client at a time"
+        shown = shell.screen()
+        assert shown[2:4] == [
+            "login:",
+            f"novaconsole: connection to {address} {words}; reconnecting",
+        ]
+        assert "second" in shown[4:]
+        assert TOKEN.encode() not in shell.output
+    assert (tmp_path / "log").read_bytes() == b"login: second\r\n<typed>"
+
+
+def test_again_and_again_leaves_nothing_open(tmp_path: Path) -> None:
+    with Guest(greeting=b"<0>") as guest, Shell(tmp_path) as shell, unchanged(shell):
+        shell.attach(f"--reconnect {guest.url}")
+        shell.expect(b"<0>")
+        held = sockets(shell.job)
+        for number in range(1, 6):
+            guest.greeting = b"<%d>" % number
+            guest.drop()
+            shell.expect(guest.greeting)
+        assert sockets(shell.job) == held
+        finish(shell, guest, b"typed")
+        assert (guest.connections, guest.overlaps) == (6, 0)
+
+
+def test_a_server_that_is_away_is_tried_until_it_is_back(tmp_path: Path) -> None:
+    with Guest() as guest, Shell(tmp_path) as shell, unchanged(shell):
+        shell.attach(f"--reconnect --log log {guest.url}")
+        guest.greeting = b"after\r\n"
+        with outage(shell, guest):
+            pass
+        shell.expect(b"after\r\n")
+        finish(shell, guest, b"typed")
+        assert shell.output.count(b"waiting: ") == 1, "told when it changes only"
+        assert guest.overlaps == 0
+    assert (tmp_path / "log").read_bytes() == b"login: after\r\n<typed>"
+
+
+def test_a_loss_while_it_attaches_again(tmp_path: Path) -> None:
+    """A proxy that has nothing behind it accepts, and hangs up without a byte."""
+    with Guest() as guest, Shell(tmp_path) as shell, unchanged(shell):
+        shell.attach(f"--reconnect {guest.url}")
+        settle(shell, guest)
+        guest.drops = True
+        guest.drop()
+        guest.wait_connections(4)
+        guest.greeting, guest.drops = b"after", False
+        shell.expect(b"after")
+        finish(shell, guest, b"typed")
+        assert guest.overlaps == 0
+        assert shell.output.count(b"dropped the connection at once") == 1
+        assert shell.output.count(b"connected again") == 1, "not before it has settled"
+
+
+def test_a_server_that_never_comes_back_is_tried_until_the_user_has_enough(
+    tmp_path: Path,
+) -> None:
+    """The bound, some minutes, is a matter of `test_reattach`."""
+    with Guest() as guest, Shell(tmp_path) as shell, unchanged(shell):
+        shell.attach(f"--reconnect {guest.url}")
+        settle(shell, guest)
+        guest.drops = True
+        guest.drop()
+        guest.wait_connections(5)
+        start = time.monotonic()
+        shell.type(b"~.")
+        assert shell.prompt() == 0
+        assert time.monotonic() - start < AT_ONCE
+
+
+@pytest.mark.parametrize("answer", [b"HTTP/1.1 502 Bad Gateway\r\n\r\n", b"SSH-2.0-"])
+def test_what_is_no_websocket_for_a_while(tmp_path: Path, answer: bytes) -> None:
+    """As a load balancer whose proxy is being restarted."""
+    with Guest() as guest, Shell(tmp_path) as shell, unchanged(shell):
+        shell.attach(f"--reconnect {guest.url}")
+        settle(shell, guest)
+        guest.answer = answer + b"\r\n"
+        guest.drop()
+        shell.expect(b"novaconsole: waiting: ")
+        guest.answer = None
+        shell.expect(b"connected again to: ")
+        finish(shell, guest, b"typed")
+
+
+def test_a_url_that_is_refused_from_the_start_is_not_tried_again(
+    tmp_path: Path,
+) -> None:
+    with Guest(drops=True) as guest, Shell(tmp_path) as shell, unchanged(shell):
+        status, output = shell.run(f"novaconsole --reconnect --url '{guest.url}'")
+        assert status == 3
+        assert guest.connections == 1
+        assert b"the token has probably expired or is wrong\r\n" in output
+        assert b"openstack console url show --serial SERVER\r\n" in output
+        assert b"reconnecting" not in output
+
+
+def test_what_was_never_there_is_not_tried_again(tmp_path: Path) -> None:
+    with Guest() as guest, guest.refusing(), Shell(tmp_path) as shell:
+        with unchanged(shell):
+            status, output = shell.run(f"novaconsole --reconnect {guest.url}")
+        assert status == 1
+        assert b"refused" in output
+        assert b"waiting" not in output
+
+
+def test_without_the_option_a_loss_is_the_end(tmp_path: Path) -> None:
+    with Guest() as guest, Shell(tmp_path) as shell, unchanged(shell):
+        shell.attach(guest.url)
+        settle(shell, guest)
+        guest.drop()
+        assert shell.prompt() == 3
+        assert guest.connections == 1
+
+
+# ---- the user in an outage
+
+
+def test_what_is_typed_in_an_outage_rings_and_goes_nowhere(tmp_path: Path) -> None:
+    """The guest may have been rebooted meanwhile."""
+    with Guest() as guest, Shell(tmp_path) as shell, unchanged(shell):
+        shell.attach(f"--reconnect {guest.url}")
+        shell.type(b"before\r")
+        guest.wait_received(b"before\r")
+        with outage(shell, guest):
+            assert BELL not in shell.output_so_far
+            shell.type(b"rm -rf /\r~~\r~I")
+            shell.expect(BELL)
+            shell.expect(NOT_ATTACHED)
+        shell.expect(b"connected again to: ")
+        finish(shell, guest, b"after")
+    assert guest.received == b"before\rafter\r"
+
+
+def test_ctrl_c_in_an_outage_is_meant_for_the_guest(tmp_path: Path) -> None:
+    with Guest() as guest, Shell(tmp_path) as shell, unchanged(shell):
+        shell.attach(f"--reconnect {guest.url}")
+        with outage(shell, guest):
+            shell.type(CTRL_C)
+            shell.expect(BELL)
+            shell.type(b"\r~I")
+            shell.expect(NOT_ATTACHED)
+            assert shell.is_raw
+        shell.expect(b"connected again to: ")
+        shell.type(CTRL_C)
+        guest.wait_received(CTRL_C)
+        finish(shell, guest, b"after")
+    assert guest.received == CTRL_C + b"after\r"
+
+
+@pytest.mark.parametrize("escape", [b"~.", b"half a command\r~."])
+def test_the_escape_ends_an_outage_at_once(tmp_path: Path, escape: bytes) -> None:
+    with Guest() as guest, Shell(tmp_path) as shell, unchanged(shell):
+        shell.attach(f"--reconnect {guest.url}")
+        with outage(shell, guest):
+            start = time.monotonic()
+            shell.type(escape + b"echo for the sh''ell\r")
+            assert shell.prompt() == 0
+            assert time.monotonic() - start < AT_ONCE
+            shell.expect(b"\r\nfor the shell\r\n")
+            assert shell.prompt() == 0
+    assert guest.received == b""
+
+
+def test_the_escape_ends_a_try_that_hangs(tmp_path: Path) -> None:
+    upgrades = threading.Event()
+    upgrades.set()
+    with Guest(upgrades=upgrades) as guest, Shell(tmp_path) as shell, unchanged(shell):
+        shell.attach(f"--reconnect --connect-timeout 60 {guest.url}")
+        settle(shell, guest)
+        upgrades.clear()
+        guest.drop()
+        guest.wait_connections(2)
+        start = time.monotonic()
+        shell.type(b"~.")
+        assert shell.prompt() == 0
+        assert time.monotonic() - start < AT_ONCE
+        upgrades.set()
+
+
+def test_a_signal_ends_an_outage_with_its_status(tmp_path: Path) -> None:
+    with Guest() as guest, Shell(tmp_path) as shell, unchanged(shell):
+        shell.attach(f"--reconnect {guest.url}")
+        with outage(shell, guest):
+            os.kill(shell.job, SIGTERM)
+            assert shell.prompt() == 143
+
+
+def test_an_outage_may_be_slept_through(tmp_path: Path) -> None:
+    with Guest() as guest, Shell(tmp_path) as shell, unchanged(shell):
+        shell.attach(f"--reconnect {guest.url}")
+        with outage(shell, guest):
+            shell.type(b"~" + CTRL_Z)
+            shell.expect(b"Stopped")
+            shell.prompt()
+            shell.start("fg")
+            shell.wait_raw()
+        shell.expect(b"connected again to: ")
+        finish(shell, guest, b"after")
+    assert guest.received == b"after\r"
+
+
+# ---- by hand
+
+
+@pytest.mark.parametrize("option", ["", "--reconnect"])
+def test_by_hand_another_link_takes_the_place_of_the_first(
+    tmp_path: Path, option: str
+) -> None:
+    with Guest(greeting=b"one ") as guest, Shell(tmp_path) as shell, unchanged(shell):
+        shell.attach(f"{option} --log log {guest.url}")
+        shell.expect(b"one ")
+        held = sockets(shell.job)
+        shell.type(b"old\r")
+        guest.wait_received(b"old\r")
+        guest.greeting = b"two "
+        shell.type(b"~Rbehind")
+        shell.expect(BELL)
+        shell.expect(b"connected again to: ")
+        wait_until(lambda: b"two " in (tmp_path / "log").read_bytes())
+        assert sockets(shell.job) == held
+        finish(shell, guest, b"new")
+        assert b"novaconsole: reconnecting\r\n" in shell.output
+        assert b"lost" not in shell.output
+        assert (guest.connections, guest.overlaps) == (2, 0)
+    assert guest.received == b"old\rnew\r"
+    assert (tmp_path / "log").read_bytes() == b"one two <new>"
+
+
+def test_by_hand_from_a_peer_that_says_no_goodbye(tmp_path: Path) -> None:
+    with (
+        Guest(answers_close=False) as guest,
+        Shell(tmp_path) as shell,
+        unchanged(shell),
+    ):
+        shell.attach(guest.url)
+        for count in (2, 3):
+            start = time.monotonic()
+            shell.type(b"~R")
+            guest.wait_connections(count)
+            assert time.monotonic() - start < AT_ONCE
+            shell.expect(b"connected again to: ")
+        assert guest.overlaps == 0
+        shell.type(b"~.")
+        assert shell.prompt() == 0
+
+
+def test_by_hand_is_for_once(tmp_path: Path) -> None:
+    with Guest() as guest, Shell(tmp_path) as shell, unchanged(shell):
+        shell.attach(guest.url)
+        shell.type(b"~R")
+        shell.expect(b"connected again to: ")
+        guest.send(b"after")
+        shell.expect(b"after")
+        guest.drop()
+        assert shell.prompt() == 3
+        assert guest.connections == 2
+
+
+def test_by_hand_the_first_tries_may_fail(tmp_path: Path) -> None:
+    with Guest() as guest, Shell(tmp_path) as shell, unchanged(shell):
+        shell.attach(guest.url)
+        with guest.refusing():
+            shell.type(b"~R")
+            shell.expect(WAITING)
+            shell.type(b"~R")
+            shell.expect(b"novaconsole: not attached; trying already\r\n")
+        shell.expect(b"connected again to: ")
+        finish(shell, guest, b"after")
+
+
+# ---- without a terminal
+
+
+def test_piped_input_goes_on_after_a_loss(tmp_path: Path) -> None:
+    with (
+        Guest() as guest,
+        program(tmp_path, "--reconnect", guest.url) as process,
+    ):
+        assert process.stdin
+        assert process.stdout
+        assert process.stderr
+        process.stdin.write(b"before ")
+        process.stdin.flush()
+        guest.wait_received(b"before ")
+        guest.send(b"one ")
+        assert process.stdout.read(4) == b"one "
+        with guest.refusing():
+            guest.drop()
+            while b"waiting: " not in process.stderr.readline():
+                assert process.poll() is None
+            process.stdin.write(b"meanwhile ")
+            process.stdin.flush()
+        guest.wait_received(b"meanwhile ")
+        guest.send(b"two")
+        process.stdin.write(b"after")
+        process.stdin.close()
+        guest.wait_received(b"after")
+        assert process.stdout.read() == b"two"
+        assert process.wait(PATIENCE) == 0
+        assert BELL not in process.stderr.read()
+    assert guest.received == b"before meanwhile after"
+
+
+def test_input_that_ends_in_an_outage_is_sent_first(tmp_path: Path) -> None:
+    with (
+        Guest() as guest,
+        program(tmp_path, "--reconnect", guest.url) as process,
+    ):
+        assert process.stdin
+        assert process.stdout
+        assert process.stderr
+        guest.send(b"login: ")
+        assert process.stdout.read(7) == b"login: "
+        with guest.refusing():
+            guest.drop()
+            while b"waiting: " not in process.stderr.readline():
+                assert process.poll() is None
+            process.stdin.write(b"at last")
+            process.stdin.close()
+        guest.wait_received(b"at last")
+        assert process.wait(PATIENCE) == 0
+
+
+def test_what_was_read_and_not_taken_is_for_the_next_link(tmp_path: Path) -> None:
+    """What the network had taken is lost; nothing else is, and nothing comes twice."""
+    data = numbered_lines(32 << 20)
+    with (
+        Guest(greeting=b"login: ", reads=False) as guest,
+        program(tmp_path, "--reconnect", guest.url) as process,
+    ):
+        assert process.stdin
+        assert process.stdout
+        assert process.stdout.read(7) == b"login: "
+        pipe = process.stdin.fileno()
+        os.set_blocking(pipe, False)
+        taken = 0
+        while select.select([], [pipe], [], 2)[1]:  # 2 s: it takes no more
+            taken += os.write(pipe, data[taken : taken + 4096])
+        count = fcntl.ioctl(pipe, termios.FIONREAD, bytes(4))
+        unread = int.from_bytes(count, sys.byteorder)
+        guest.reads = True
+        guest.drop()
+        process.stdin.close()
+        guest.wait_received(data[taken - 40 : taken])
+        assert data[:taken].endswith(guest.received)
+        assert unread < len(guest.received) < taken
+        assert process.wait(PATIENCE) == 0
+
+
+def test_a_loss_after_the_input_has_ended_is_the_end(tmp_path: Path) -> None:
+    """All that was to be sent has been sent."""
+    with Guest() as guest, Shell(tmp_path) as shell, unchanged(shell):
+        arguments = f"--reconnect --close-wait 60 {guest.url}"
+        shell.start(f"echo quit | novaconsole {arguments}")
+        guest.wait_received(b"quit\n")
+        guest.drop()
+        assert shell.prompt() == 0
+        assert guest.connections == 1
+
+
+def test_a_reader_that_has_enough_ends_it(tmp_path: Path) -> None:
+    with Guest(greeting=b"1\r\n") as guest, Shell(tmp_path) as shell, unchanged(shell):
+        command = f"novaconsole --reconnect {guest.url} | head -2"
+        shell.start(f"{command}; echo status ${{PIPESTATUS[0]}}")
+        shell.expect(b"1\r\n")
+        guest.greeting = b"2\r\n"
+        guest.drop()
+        shell.expect(b"2\r\n")
+        shell.expect(b"status 0\r\n")
+        shell.prompt()
+        guest.wait_connections(2)
+
+
+def test_a_reader_that_leaves_in_an_outage_ends_it(tmp_path: Path) -> None:
+    with (
+        Guest() as guest,
+        program(tmp_path, "--reconnect", guest.url) as process,
+    ):
+        assert process.stdout
+        assert process.stderr
+        guest.send(b"login: ")
+        assert process.stdout.read(7) == b"login: "
+        with guest.refusing():
+            guest.drop()
+            while b"waiting: " not in process.stderr.readline():
+                assert process.poll() is None
+            process.stdout.close()
+            assert process.wait(PATIENCE) == 0

@@ -1,0 +1,82 @@
+"""A console that says nothing, and the one line that explains it.
+
+These tests wait for what comes after some seconds.  That something does not come is
+seen by the time at which it has come to somebody else, who began later.
+"""
+
+from contextlib import ExitStack
+from pathlib import Path
+
+from shell import Guest, Shell
+
+TOLD = b"novaconsole: no output"
+SILENT = (
+    b"novaconsole: no output, though the connection is alive: nothing listens on ttyS0 "
+    b"in the guest, or another client holds the console; what you type now may be run "
+    b"there later\r\n"
+)
+PROXY_SILENT = b"novaconsole: the proxy has not answered: "
+
+
+def marked(shell: Shell, guest: Guest) -> bytes:
+    """All that has been shown, and a mark of the guest at its end."""
+    guest.send(b"<mark>")
+    shell.expect(b"<mark>")
+    return shell.output_so_far
+
+
+def leave(shell: Shell) -> None:
+    shell.type(b"\r~.")
+    assert shell.prompt() == 0
+
+
+def test_silence_after_enter_is_explained_once(tmp_path: Path) -> None:
+    with ExitStack() as stack:
+
+        def session(name: str, greeting: bytes = b"") -> tuple[Shell, Guest]:
+            guest = stack.enter_context(Guest(greeting=greeting))
+            shell = stack.enter_context(Shell(tmp_path / name))
+            shell.attach(guest.url)
+            return shell, guest
+
+        for name in ("greeted", "answered", "no-enter", "silent", "reference"):
+            (tmp_path / name).mkdir()
+        greeted, answered = session("greeted", b"login: "), session("answered")
+        no_enter, silent = session("no-enter"), session("silent")
+
+        greeted[0].expect(b"login: ")
+        for shell, guest in (greeted, answered):
+            shell.type(b"\r")
+            guest.wait_received(b"\r")
+        answered[1].send(b"answer")
+        answered[0].expect(b"answer")
+        no_enter[0].type(b"x")
+        no_enter[1].wait_received(b"x")
+        silent[0].type(b"\r")
+        silent[0].expect(SILENT)
+        for shell, guest in (greeted, answered, no_enter):
+            assert TOLD not in marked(shell, guest)
+
+        # Also not again: neither for another Enter, nor over another link.
+        silent[0].type(b"\r")
+        silent[1].wait_received(b"\r\r")
+        silent[0].type(b"~R")
+        silent[0].expect(b"connected again to: ")
+        silent[0].type(b"\r")
+        silent[1].wait_received(b"\r\r\r")
+        later = session("reference")
+        later[0].type(b"\r")
+        later[0].expect(SILENT)
+        assert marked(*silent).count(TOLD) == 1
+        for shell, _ in (greeted, answered, no_enter, silent, later):
+            leave(shell)
+
+
+def test_a_proxy_that_does_not_answer_is_another_matter(tmp_path: Path) -> None:
+    with Guest(reads=False) as guest, Shell(tmp_path) as shell:
+        shell.attach(guest.url)
+        shell.type(b"\r")
+        shell.expect(PROXY_SILENT)
+        assert b"ttyS0" not in shell.output_so_far
+        leave(shell)
+        assert shell.output.count(PROXY_SILENT) == 1

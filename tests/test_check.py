@@ -1,0 +1,243 @@
+"""`--check`: each step of the way is told, and the first that fails ends it."""
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trio
+
+import fake_cloud as fake
+from fake_cloud import FakeCloud, write_clouds
+from novaconsole.check import CheckOptions, check
+from novaconsole.cloud import CloudOptions
+from novaconsole.connect import ConnectOptions
+from novaconsole.locate import CloudSource, DemoSource, Source, UrlSource
+from novaconsole.notices import Notices
+from novaconsole.proxy import Proxy
+from novaconsole.target import Target, TLSOptions
+from servers import (
+    AT_ONCE_SECONDS,
+    BINARY,
+    CLOSE,
+    PING,
+    PONG,
+    Certificates,
+    Frame,
+    Handler,
+    Peer,
+    acceptance,
+    answer,
+    close_after_request,
+    full_backlog,
+    header,
+    mute,
+    read_head,
+    refused_port,
+    serving,
+)
+
+# What openstacksdk deprecates of itself is its own business.
+pytestmark = pytest.mark.filterwarnings(r"ignore:::openstack\.")
+
+STEPS = [
+    *("credentials", "catalogue", "server", "status", "console"),
+    *("name", "tcp", "tls", "upgrade", "token", "ping", "output"),
+]
+ANSWERS = {PING: PONG, CLOSE: CLOSE}
+
+
+@pytest.fixture
+def cloud(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeCloud]:
+    for name in os.environ.keys() - fake.without_settings(os.environ).keys():
+        monkeypatch.delenv(name)
+    path = tmp_path / "clouds.yaml"
+    monkeypatch.setenv("OS_CLIENT_CONFIG_FILE", str(path))
+    with fake.fake_cloud() as cloud:
+        write_clouds(path, fake=cloud.config())
+        yield cloud
+
+
+async def rows(
+    capfd: pytest.CaptureFixture[str], source: Source, **settings: Any
+) -> tuple[int, list[dict[str, Any]]]:
+    """The status of a check, and what it says to programs."""
+    timeout = settings.pop("timeout", AT_ONCE_SECONDS)
+    connect = ConnectOptions(timeout=timeout, **settings.pop("connect", {}))
+    options = CheckOptions(source, connect, as_json=True, **settings)
+    status = await check(options, Notices())
+    said = capfd.readouterr()
+    assert said.out == ""
+    assert not [secret for secret in fake.SECRETS if secret in said.err]
+    return status, [json.loads(line) for line in said.err.splitlines()]
+
+
+def marks(found: list[dict[str, Any]]) -> dict[str, str]:
+    return {row["step"]: row["mark"] for row in found}
+
+
+def url_of(target: Target) -> str:
+    return f"ws://{target.address}/?token={fake.CONSOLE_TOKEN}"
+
+
+async def prompt_after_enter(stream: trio.abc.Stream) -> None:
+    """A guest that says nothing before Enter."""
+    peer = Peer(stream)
+    await peer.upgrade()
+    while (frame := await peer.receive()) is not None:
+        if frame.opcode == BINARY:
+            await peer.send(Frame(BINARY, b"login: "))
+        else:
+            await peer.send(Frame(ANSWERS[frame.opcode], frame.payload))
+
+
+async def upgrade_and_hang_up(stream: trio.abc.Stream) -> None:
+    """As nova-serialproxy does where the token is wrong."""
+    await Peer(stream).upgrade()
+
+
+@pytest.mark.parametrize("may_type", [False, True])
+async def test_the_whole_way_by_a_name(
+    capfd: pytest.CaptureFixture[str], cloud: FakeCloud, may_type: bool
+) -> None:
+    server = cloud.add("vm")
+    source = CloudSource("vm", CloudOptions("fake"))
+    async with serving(prompt_after_enter) as console:
+        cloud.console_url = url_of(console.target())
+        status, found = await rows(capfd, source, may_type=may_type)
+
+    assert status == 0
+    assert [row["step"] for row in found] == STEPS
+    skipped = {step for step, mark in marks(found).items() if mark != "ok"}
+    assert skipped == ({"tls"} if may_type else {"tls", "output"})
+    by_step = {row["step"]: row for row in found}
+    assert by_step["server"]["id"] == server.id
+    assert by_step["status"]["status"] == "ACTIVE"
+    assert by_step["output"]["bytes"] == (7 if may_type else 0)
+    assert by_step["ping"]["milliseconds"] > 0
+    assert by_step["tcp"]["seconds"] >= 0
+    assert all(row["event"] == "check" and row["hint"] is None for row in found)
+
+
+async def test_people_get_a_line_with_a_mark_for_each(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    source = UrlSource(Target.parse(f"ws://127.0.0.1:{refused_port()}/"), TLSOptions())
+    status = await check(CheckOptions(source, ConnectOptions()), Notices())
+
+    assert status == 1
+    name, tcp, hint = capfd.readouterr().err.splitlines()
+    assert name == "novaconsole: ok   name: 127.0.0.1 is 127.0.0.1"
+    assert tcp.startswith("novaconsole: FAIL tcp: cannot connect to 127.0.0.1:")
+    assert "nova-serialproxy" in hint
+
+
+async def test_the_certificate_is_described(
+    capfd: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    certificates = Certificates(tmp_path)
+    context = certificates.server_context(certificates.good)
+    async with serving(prompt_after_enter, tls=context) as console:
+        for tls in (TLSOptions(certificates.cacert), TLSOptions(insecure=True)):
+            source = UrlSource(console.target("wss"), tls)
+            status, found = await rows(capfd, source)
+            assert status == 0
+            row = next(row for row in found if row["step"] == "tls")
+            if tls.insecure:
+                assert "not checked" in row["detail"]
+            else:
+                assert {"127.0.0.1", "localhost"} <= set(row["names"])
+                assert row["expires"][:10] in row["detail"]
+
+
+@pytest.mark.parametrize(
+    ("handler", "failing"),
+    [
+        (answer(b"HTTP/1.1 503 Service Unavailable\r\n\r\n"), "upgrade"),
+        (upgrade_and_hang_up, "token"),
+        (close_after_request, "upgrade"),
+    ],
+)
+async def test_the_first_step_that_fails_is_the_last(
+    capfd: pytest.CaptureFixture[str], handler: Handler, failing: str
+) -> None:
+    async with serving(handler) as console:
+        source = UrlSource(console.target(), TLSOptions())
+        status, found = await rows(capfd, source)
+
+    assert status in (1, 3)
+    assert [row["step"] for row in found][-1] == failing
+    assert [row["mark"] for row in found].count("failed") == 1
+    assert found[-1]["mark"] == "failed"
+    assert found[-1]["hint"]
+
+
+async def test_a_mute_server_is_told_within_the_connect_timeout(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    async with serving(mute) as console:
+        source = UrlSource(console.target(), TLSOptions())
+        status, found = await rows(capfd, source, timeout=0.2)
+    assert status == 1
+    assert found[-1]["step"] == "upgrade"
+    with full_backlog() as port:
+        source = UrlSource(Target.parse(f"ws://127.0.0.1:{port}/"), TLSOptions())
+        status, found = await rows(capfd, source, timeout=0.2)
+    assert status == 1
+    assert (found[-1]["step"], found[-1]["mark"]) == ("tcp", "failed")
+
+
+async def test_a_refused_subprotocol_is_tried_without(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    heads = []
+
+    async def refuse(stream: trio.abc.Stream) -> None:
+        head = await read_head(stream)
+        heads.append(head)
+        if header(head, "Sec-WebSocket-Protocol"):
+            await stream.send_all(b"HTTP/1.1 400 Invalid protocol\r\n\r\n")
+        else:
+            await stream.send_all(acceptance(head))  # and hang up
+
+    async with serving(refuse) as console:
+        source = UrlSource(console.target(), TLSOptions())
+        _, found = await rows(capfd, source)
+    assert marks(found)["upgrade"] == "ok"
+    assert len(heads) == 2
+
+
+@pytest.mark.parametrize(
+    ("settings", "failing"),
+    [
+        ({"status": "SHUTOFF"}, "status"),
+        ({"name": "other"}, "server"),
+    ],
+)
+async def test_what_is_wrong_with_the_server(
+    capfd: pytest.CaptureFixture[str],
+    cloud: FakeCloud,
+    settings: dict[str, str],
+    failing: str,
+) -> None:
+    cloud.add(**({"name": "vm"} | settings))
+    status, found = await rows(capfd, CloudSource("vm", CloudOptions("fake")))
+    assert status == 1
+    assert (found[-1]["step"], found[-1]["mark"]) == (failing, "failed")
+    assert not cloud.paths("POST")[1:], "no console was asked for"
+
+
+async def test_through_a_proxy(capfd: pytest.CaptureFixture[str]) -> None:
+    port = refused_port()
+    source = UrlSource(Target.parse("ws://console.invalid:6083/"), TLSOptions())
+    connect = {"proxy": lambda _: Proxy("http", "127.0.0.1", port)}
+    status, found = await rows(capfd, source, connect=connect)
+    assert status == 1
+    assert marks(found) == {"name": "skipped", "tcp": "failed"}
+    assert f"127.0.0.1:{port}" in found[-1]["detail"]
+
+
+async def test_the_demo_needs_no_check(capfd: pytest.CaptureFixture[str]) -> None:
+    assert await rows(capfd, DemoSource()) == (2, [])

@@ -1,0 +1,344 @@
+"""Where the console is: as given, as a cloud tells it, or as the demo has it."""
+
+import os
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trio
+
+import fake_cloud as fake
+from fake_cloud import FakeCloud, write_clouds
+from novaconsole.cloud import CloudOptions
+from novaconsole.errors import (
+    CloudError,
+    ConsoleUnavailable,
+    Hope,
+    ServerNotActive,
+    ServerNotFound,
+)
+from novaconsole.locate import CloudSource, DemoSource, Destination, Source, UrlSource
+from novaconsole.target import Target, TLSOptions
+
+# What openstacksdk deprecates of itself is its own business.
+pytestmark = pytest.mark.filterwarnings(r"ignore:::openstack\.")
+
+SIZE = os.terminal_size((80, 24))
+LISTS = "/compute/v2.1/servers/detail"
+NAMES = "/compute/v2.1/servers"
+
+Configure = Callable[..., None]
+
+
+@pytest.fixture
+def cloud() -> Iterator[FakeCloud]:
+    with fake.fake_cloud() as cloud:
+        yield cloud
+
+
+@pytest.fixture(autouse=True)
+def configure(
+    cloud: FakeCloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Configure:
+    """Make the fake cloud the only one; call it to change its entry."""
+    for name in os.environ.keys() - fake.without_settings(os.environ).keys():
+        monkeypatch.delenv(name)
+    path = tmp_path / "clouds.yaml"
+    monkeypatch.setenv("OS_CLIENT_CONFIG_FILE", str(path))
+
+    def configure(**changed: Any) -> None:
+        write_clouds(path, fake=cloud.config(**changed))
+
+    configure()
+    return configure
+
+
+@pytest.fixture
+def source(configure: Configure) -> Iterator[CloudSource]:
+    """Of the server `vm`."""
+    with closing(CloudSource("vm", CloudOptions("fake"))) as source:
+        yield source
+
+
+async def locate(source: Source, nursery: trio.Nursery) -> Destination:
+    return await source.locate(nursery, SIZE)
+
+
+async def failure(source: Source, nursery: trio.Nursery) -> CloudError:
+    with pytest.raises(CloudError) as caught:
+        await locate(source, nursery)
+    return caught.value
+
+
+# ---- a cloud
+
+
+async def test_a_cloud_leads_to_the_console_with_a_new_url_each_time(
+    cloud: FakeCloud, source: CloudSource, nursery: trio.Nursery
+) -> None:
+    cloud.add("vm")
+    for number in range(2):
+        cloud.console_url = f"wss://proxy.example:6083/?token=number-{number}"
+
+        destination = await locate(source, nursery)
+
+        assert destination == Destination(
+            Target.parse(cloud.console_url, name="vm"), TLSOptions()
+        )
+    assert source.renews
+    assert source.wanted == "vm"
+
+
+async def test_the_console_is_trusted_as_the_cloud_is(
+    cloud: FakeCloud,
+    source: CloudSource,
+    configure: Configure,
+    nursery: trio.Nursery,
+) -> None:
+    cloud.add("vm")
+    configure(verify=False)
+
+    assert (await locate(source, nursery)).tls == TLSOptions(insecure=True)
+
+
+async def test_a_server_that_was_found_is_looked_at_by_its_id(
+    cloud: FakeCloud, source: CloudSource, nursery: trio.Nursery
+) -> None:
+    """Another with its name is not taken for it."""
+    server = cloud.add("vm")
+    await locate(source, nursery)
+    cloud.add("vm")
+
+    await locate(source, nursery)
+
+    assert cloud.paths("GET") == [LISTS, f"/compute/v2.1/servers/{server.id}"]
+    assert cloud.tokens == 1
+
+
+@pytest.mark.parametrize("state", ["BUILD/spawning", "SHUTOFF", "PAUSED"])
+async def test_a_server_that_does_not_run_is_refused_before_a_url_is_asked(
+    cloud: FakeCloud, source: CloudSource, nursery: trio.Nursery, state: str
+) -> None:
+    """Its URL could lead into the console of another server."""
+    server = cloud.add("vm")
+    server.become(state)
+    server.next_statuses = ["ACTIVE"]
+
+    error = await failure(source, nursery)
+
+    assert isinstance(error, ServerNotActive)
+    assert server.id in str(error.hint) or "--wait" in str(error.hint)
+    assert cloud.paths("POST") == ["/identity/v3/auth/tokens"]
+    assert (await locate(source, nursery)).target.name == "vm"
+    assert cloud.paths("GET") == [LISTS, f"/compute/v2.1/servers/{server.id}"]
+
+
+@pytest.mark.parametrize("path", ["before", "between"])
+async def test_a_server_that_was_deleted_is_gone_for_good(
+    cloud: FakeCloud, source: CloudSource, nursery: trio.Nursery, path: str
+) -> None:
+    """Before the second look, or between it and the request for its console."""
+    server = cloud.add("vm")
+    await locate(source, nursery)
+    if path == "before":
+        cloud.delete(server)
+    else:
+        server.next_statuses = [None]
+    cloud.add("vm")
+
+    error = await failure(source, nursery)
+
+    assert str(error) == "server 'vm' is gone"
+    assert isinstance(error, ServerNotFound)
+    assert error.hope is Hope.NONE
+
+
+async def test_a_name_that_is_not_there_is_compared_with_the_others_once(
+    cloud: FakeCloud, source: CloudSource, nursery: trio.Nursery
+) -> None:
+    """Who waits asks again and again, and hears the same words."""
+    cloud.add("vm2")
+    cloud.add("db")
+
+    errors = [await failure(source, nursery) for _ in range(3)]
+
+    assert {str(error) for error in errors} == {
+        "no server 'vm' in this project; did you mean vm2?"
+    }
+    assert {error.hope for error in errors} == {Hope.IN_TIME}
+    assert cloud.paths("GET") == [LISTS, NAMES, LISTS, LISTS]
+
+
+async def test_a_server_that_appears_later_is_found(
+    cloud: FakeCloud, source: CloudSource, nursery: trio.Nursery
+) -> None:
+    cloud.add("vm", hidden_for=3)
+
+    for _ in range(2):
+        assert isinstance(await failure(source, nursery), ServerNotFound)
+
+    assert (await locate(source, nursery)).target.name == "vm"
+
+
+@pytest.mark.parametrize("url", ["", "http://proxy.example/?token=x", "ws://"])
+async def test_a_url_that_cannot_be_used_is_told(
+    cloud: FakeCloud, source: CloudSource, nursery: trio.Nursery, url: str
+) -> None:
+    cloud.add("vm")
+    cloud.console_url = url
+
+    error = await failure(source, nursery)
+
+    assert isinstance(error, ConsoleUnavailable)
+    assert "no usable console URL" in str(error)
+    assert "base_url" in str(error.hint)
+
+
+# ---- a cloud that names this machine
+
+
+def own_name() -> str:
+    """A name of this machine that leads to 127.0.0.1 and does not look like it."""
+    name = socket.gethostname()
+    try:
+        address = socket.gethostbyname(name)
+    except OSError:
+        address = ""
+    if address != "127.0.0.1" or name.startswith("localhost"):
+        pytest.skip("this machine's own name does not lead to 127.0.0.1")
+    return name
+
+
+@pytest.mark.parametrize(
+    ("proxy", "misled"),
+    [("127.0.0.1:6083", True), ("localhost", True), ("proxy.example", False)],
+)
+async def test_a_cloud_elsewhere_cannot_mean_this_machine(
+    cloud: FakeCloud,
+    source: CloudSource,
+    configure: Configure,
+    nursery: trio.Nursery,
+    proxy: str,
+    misled: bool,
+) -> None:
+    cloud.add("vm")
+    cloud.console_url = f"ws://{proxy}/?token=x"
+    elsewhere = cloud.url.replace("127.0.0.1", own_name())
+    configure(auth=cloud.auth(auth_url=f"{elsewhere}/identity/v3"))
+
+    assert (await locate(source, nursery)).misled is misled
+
+
+@pytest.mark.parametrize("proxy", ["127.0.0.1:6083", "localhost", "proxy.example"])
+async def test_a_cloud_on_this_machine_can_mean_it(
+    cloud: FakeCloud, source: CloudSource, nursery: trio.Nursery, proxy: str
+) -> None:
+    cloud.add("vm")
+    cloud.console_url = f"ws://{proxy}/?token=x"
+
+    assert not (await locate(source, nursery)).misled
+
+
+# ---- what else a cloud tells
+
+
+async def test_the_server_is_told_as_it_is_now(
+    cloud: FakeCloud, source: CloudSource, nursery: trio.Nursery
+) -> None:
+    cloud.add("vm", next_statuses=["ACTIVE/powering-off", "SHUTOFF"])
+    await locate(source, nursery)
+
+    states = []
+    for _ in range(2):
+        server = await source.server()
+        assert server is not None
+        states.append(server.state)
+
+    assert states == ["ACTIVE (powering-off)", "SHUTOFF"]
+
+
+async def test_a_server_that_was_never_found_is_not_asked_for(
+    cloud: FakeCloud, source: CloudSource, nursery: trio.Nursery
+) -> None:
+    assert await source.server() is None
+    with pytest.raises(ConsoleUnavailable):
+        await source.console_log(None)
+    assert not cloud.requests
+
+    await failure(source, nursery)
+
+    assert await source.server() is None
+
+
+@pytest.mark.parametrize("state", ["ACTIVE", "SHUTOFF"])
+async def test_the_console_log_is_to_be_had_where_the_console_is_not(
+    cloud: FakeCloud, source: CloudSource, nursery: trio.Nursery, state: str
+) -> None:
+    cloud.add("vm", status=state, printed=b"one\r\ntwo\r\n")
+    if state == "ACTIVE":
+        await locate(source, nursery)
+    else:
+        await failure(source, nursery)
+
+    assert await source.console_log(None) == "one\ntwo\n"
+    assert await source.console_log(1) == "two\n"
+
+
+@pytest.mark.parametrize("asks", ["locate", "server", "console_log"])
+async def test_a_cloud_that_is_slow_is_not_waited_for(
+    cloud: FakeCloud, source: CloudSource, nursery: trio.Nursery, asks: str
+) -> None:
+    """The thread is left behind; it ends when the cloud answers, or with us."""
+    server = cloud.add("vm")
+    await locate(source, nursery)
+    one = f"/compute/v2.1/servers/{server.id}"
+    path = f"{one}/action" if asks == "console_log" else one
+    cloud.stall(path)
+    questions = {
+        "locate": lambda: locate(source, nursery),
+        "server": source.server,
+        "console_log": lambda: source.console_log(None),
+    }
+
+    async with trio.open_nursery() as asking:
+        asking.start_soon(questions[asks])
+        await trio.to_thread.run_sync(cloud.wait_for_request, path)
+        asking.cancel_scope.cancel()
+
+
+# ---- no cloud
+
+
+async def test_a_url_is_used_as_given(nursery: trio.Nursery) -> None:
+    target = Target.parse("ws://127.0.0.1:6083/?token=x")
+    tls = TLSOptions(insecure=True)
+    source = UrlSource(target, tls)
+
+    for _ in range(2):
+        assert await locate(source, nursery) == Destination(target, tls)
+    await assert_has_no_cloud(source)
+
+
+async def test_the_demo_is_started_once(nursery: trio.Nursery) -> None:
+    source = DemoSource()
+
+    first, second = [await locate(source, nursery) for _ in range(2)]
+
+    assert second is first
+    assert first.target.name == "demo"
+    assert not first.misled
+    stream = await trio.open_tcp_stream(first.target.host, first.target.port)
+    await stream.aclose()
+    await assert_has_no_cloud(source)
+    nursery.cancel_scope.cancel()
+
+
+async def assert_has_no_cloud(source: Source) -> None:
+    assert not source.renews
+    assert await source.server() is None
+    with pytest.raises(ConsoleUnavailable, match="only a cloud"):
+        await source.console_log(None)
+    source.close()

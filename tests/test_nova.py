@@ -1,0 +1,311 @@
+"""What Nova's answers mean, in words, and whether waiting may help."""
+
+from typing import Any
+
+import pytest
+
+from fake_cloud import RUNNING, SHUTDOWN
+from novaconsole import nova
+from novaconsole.errors import (
+    CloudError,
+    CloudUnreachable,
+    ConsoleUnavailable,
+    Hope,
+    NovaConsoleError,
+    ServerAmbiguous,
+    ServerNotActive,
+    ServerNotFound,
+)
+from novaconsole.nova import Server
+
+ID = "0a1b2c3d-0000-4000-8000-00000000cafe"
+HAS_CONSOLE = ["ACTIVE", "MIGRATING", "PASSWORD", "REBOOT", "RESCUE", "VERIFY_RESIZE"]
+HAS_NONE = {
+    "SHUTOFF": f"start it: openstack server start {ID}",
+    "PAUSED": f"continue it: openstack server unpause {ID}",
+    "SUSPENDED": f"wake it up: openstack server resume {ID}",
+    "SHELVED": f"bring it back: openstack server unshelve {ID}",
+    "SHELVED_OFFLOADED": f"bring it back: openstack server unshelve {ID}",
+    "BUILD": "it is being built; --wait attaches as soon as it runs",
+    "REBUILD": "it is being rebuilt; --wait attaches as soon as it runs",
+    "HARD_REBOOT": "it is being rebooted; --wait attaches as soon as it runs",
+    "RESIZE": "it is being resized; --wait attaches as soon as it runs",
+    "REVERT_RESIZE": f"see why: openstack server show {ID}",
+    "UNKNOWN": f"see why: openstack server show {ID}",
+    "SOMETHING_NEW": f"see why: openstack server show {ID}",
+}
+IS_LOST = {
+    "ERROR": f"see why: openstack server show {ID} -c fault",
+    "DELETED": "list the others: openstack server list",
+    "SOFT_DELETED": f"bring it back: openstack server restore {ID}",
+}
+# A task, and the status that the server will have soon.
+TASKS = {
+    "powering-off": "SHUTOFF",
+    "pausing": "PAUSED",
+    "suspending": "SUSPENDED",
+    "shelving": "SHELVED",
+    "soft-deleting": "SOFT_DELETED",
+    "deleting": "DELETED",
+}
+
+
+def server(status: str = "ACTIVE", **settings: Any) -> Server:
+    return Server("vm", ID, status, **settings)
+
+
+def words(error: NovaConsoleError) -> list[str]:
+    """Message and hint, which keep to the rules for all of them."""
+    both = [str(error), error.hint or ""]
+    for text in both:
+        assert text
+        assert not text.endswith(".")
+        assert "\n" not in text
+    return both
+
+
+# ---- reading an answer
+
+BODY = {
+    "id": ID,
+    "name": "vm",
+    "status": "ACTIVE",
+    "tenant_id": "p1",
+    "OS-EXT-STS:task_state": "spawning",
+    "OS-EXT-STS:power_state": RUNNING,
+    "OS-EXT-STS:vm_state": "building",
+}
+
+
+def test_a_server_is_read_from_an_answer() -> None:
+    assert Server.from_api(BODY) == server(task="spawning", project="p1")
+
+
+@pytest.mark.parametrize("power_state", [0, RUNNING, 3, 6, 7, None])
+def test_only_one_power_state_is_off(power_state: int | None) -> None:
+    body = BODY | {"OS-EXT-STS:power_state": power_state}
+
+    assert not Server.from_api(body).powered_off
+    assert Server.from_api(BODY | {"OS-EXT-STS:power_state": SHUTDOWN}).powered_off
+
+
+def test_what_a_policy_may_hide_is_not_needed() -> None:
+    least = {name: BODY[name] for name in ("id", "name", "status")}
+
+    assert Server.from_api(least) == server()
+
+
+@pytest.mark.parametrize("missing", ["id", "name", "status"])
+def test_what_each_server_has_is_needed(missing: str) -> None:
+    body = {name: value for name, value in BODY.items() if name != missing}
+
+    with pytest.raises(KeyError):
+        Server.from_api(body)
+
+
+# ---- states
+
+
+@pytest.mark.parametrize("task", [None, "rebooting", "deleting"])
+@pytest.mark.parametrize("status", HAS_CONSOLE)
+def test_a_running_server_may_be_attached_to(status: str, task: str | None) -> None:
+    running = server(status, task=task)
+
+    assert running.is_running
+    nova.check_running(running)
+
+
+@pytest.mark.parametrize("status", HAS_CONSOLE)
+def test_a_running_server_needs_no_advice(status: str) -> None:
+    assert server(status).hint is None
+    assert server(status, task="rebooting").hint is None
+
+
+@pytest.mark.parametrize(("status", "hint"), (HAS_NONE | IS_LOST).items())
+def test_a_server_that_is_not_running_is_refused(status: str, hint: str) -> None:
+    """Its URL could lead into the console of another server."""
+    stopped = server(status)
+
+    with pytest.raises(ServerNotActive) as caught:
+        nova.check_running(stopped)
+
+    assert not stopped.is_running
+    assert words(caught.value) == [f"server 'vm' is {status}, not ACTIVE", hint]
+    assert stopped.hint == hint
+    lost = status in IS_LOST
+    assert caught.value.hope is (Hope.NONE if lost else Hope.IN_TIME)
+
+
+@pytest.mark.parametrize("status", HAS_CONSOLE)
+def test_a_server_that_is_powered_off_is_refused_whatever_its_status(
+    status: str,
+) -> None:
+    lost = server(status, powered_off=True)
+
+    with pytest.raises(ServerNotActive) as caught:
+        nova.check_running(lost)
+
+    assert not lost.is_running
+    assert words(caught.value) == [
+        f"server 'vm' is {status}, powered off, not ACTIVE",
+        HAS_NONE["SHUTOFF"],
+    ]
+    assert caught.value.hope is Hope.IN_TIME
+
+
+@pytest.mark.parametrize(
+    ("given", "state"),
+    [
+        (server(), "ACTIVE"),
+        (server(task="powering-off"), "ACTIVE (powering-off)"),
+        (server(powered_off=True), "ACTIVE, powered off"),
+        (
+            server("REBOOT", task="rebooting", powered_off=True),
+            "REBOOT, powered off (rebooting)",
+        ),
+        (server("SHUTOFF", powered_off=True), "SHUTOFF"),
+        (server("SHUTOFF", task="powering-on"), "SHUTOFF (powering-on)"),
+        (server("BUILD", task="block_device_mapping"), "BUILD (block_device_mapping)"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_state_is_told_with_what_nova_is_doing(given: Server, state: str) -> None:
+    assert given.state == state
+
+
+@pytest.mark.parametrize(("task", "status"), TASKS.items())
+@pytest.mark.parametrize("now", ["ACTIVE", "SHUTOFF", "PAUSED"])
+def test_advice_is_for_the_state_that_the_server_is_headed_for(
+    task: str, status: str, now: str
+) -> None:
+    assert server(now, task=task).hint == (HAS_NONE | IS_LOST)[status]
+
+
+# ---- which of them
+
+
+def test_the_server_with_the_very_name_is_taken() -> None:
+    others = [Server(name, "x", "ACTIVE") for name in ("VM", "Vm", "vm ")]
+
+    assert nova.the_one_named("vm", [*others, server()]) == server()
+
+
+def test_where_no_name_is_the_very_one_there_is_none() -> None:
+    with pytest.raises(ServerNotFound) as caught:
+        nova.the_one_named("VM", [server()])
+
+    assert words(caught.value) == [
+        "no server 'VM' in this project",
+        "list them: openstack server list",
+    ]
+    assert caught.value.hope is Hope.IN_TIME
+
+
+def test_of_several_with_one_name_none_is_taken() -> None:
+    twins = [
+        Server("twin", "id-1", "ACTIVE", project="p1"),
+        Server("twin", "id-2", "SHUTOFF", project="p2"),
+    ]
+
+    with pytest.raises(ServerAmbiguous) as caught:
+        nova.the_one_named("twin", [*twins, server()])
+
+    assert words(caught.value) == [
+        (
+            "2 servers are named 'twin': id-1 (ACTIVE, project p1), "
+            "id-2 (SHUTOFF, project p2)"
+        ),
+        "give the id in place of the name",
+    ]
+    assert caught.value.hope is Hope.NONE
+
+
+@pytest.mark.parametrize(
+    ("wanted", "names", "question"),
+    [
+        ("web1", [], ""),
+        ("web1", ["db"], ""),
+        ("web1", ["web2", "db"], "; did you mean web2?"),
+        ("WEB1", ["web1"], "; did you mean web1?"),
+        ("straße", ["STRASSE"], "; did you mean STRASSE?"),
+        ("web1", ["my web1"], "; did you mean 'my web1'?"),
+        ("web", ["web1", "web12"], "; did you mean web1 or web12?"),
+        (
+            "web1",
+            ["web2", "web3", "web4", "web15"],
+            "; did you mean web15 or web4 or web3?",
+        ),
+    ],
+)
+def test_close_names_are_offered(wanted: str, names: list[str], question: str) -> None:
+    error = nova.no_such_server(wanted, names)
+
+    assert str(error) == f"no server {wanted!r} in this project{question}"
+    assert error.hope is Hope.IN_TIME
+
+
+# ---- no console
+
+REFUSALS: list[tuple[int, str, type[CloudError], Hope, str]] = [
+    (400, "off", ConsoleUnavailable, Hope.NONE, "this cloud gives no serial console"),
+    (403, "no", ConsoleUnavailable, Hope.NONE, "you may not open"),
+    (404, "x", ServerNotFound, Hope.NONE, "server 'vm' is gone"),
+    (409, "wait", ConsoleUnavailable, Hope.IN_TIME, "server 'vm' is not ready: wait"),
+    (501, "x", ConsoleUnavailable, Hope.NONE, "the hypervisor of 'vm'"),
+    (500, "<InstanceInvalidState>", ServerNotActive, Hope.IN_TIME, "server 'vm' is"),
+    (500, "<MessagingTimeout>", CloudUnreachable, Hope.SOON, "the compute host of"),
+    (500, "<KeyError>", CloudUnreachable, Hope.SOON, "the cloud did not open the"),
+    (503, "busy", CloudUnreachable, Hope.SOON, "the cloud did not open the"),
+    (401, "who", CloudError, Hope.NONE, "the cloud did not open the"),
+    (418, "tea", CloudError, Hope.NONE, "the cloud did not open the"),
+]
+
+
+@pytest.mark.parametrize(
+    ("status", "message", "kind", "hope", "beginning"),
+    REFUSALS,
+    ids=[f"{row[0]}-{row[1]}" for row in REFUSALS],
+)
+def test_a_refusal_is_told_with_its_cause_and_whether_to_wait(
+    status: int, message: str, kind: type[CloudError], hope: Hope, beginning: str
+) -> None:
+    error = nova.console_refused(status, message, server())
+
+    assert type(error) is kind
+    assert error.hope is hope
+    assert error.exit_status == 1
+    text, _ = words(error)
+    assert text.startswith(beginning)
+    if beginning.startswith("the cloud did"):
+        assert text.endswith(f"serial console: {status} {message}")
+    else:
+        assert "'vm'" in text or status == 404
+
+
+@pytest.mark.parametrize("status", [400, 501])
+def test_where_there_is_no_console_the_log_is_offered(status: int) -> None:
+    error = nova.console_refused(status, "", server())
+
+    assert f"openstack console log show {ID}" in str(error.hint)
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "hint"),
+    [
+        (400, CloudError, "try again; if it stays"),
+        (401, CloudError, "the login has expired or been revoked"),
+        (403, CloudError, "the cloud's policy wants another role"),
+        (499, CloudError, "try again; if it stays"),
+        (500, CloudUnreachable, "try again; if it stays"),
+        (504, CloudUnreachable, "try again; if it stays"),
+    ],
+)
+def test_any_other_answer_is_told_as_it_is(
+    status: int, kind: type[CloudError], hint: str
+) -> None:
+    error = nova.unexpected("list the servers", status, "words")
+
+    assert type(error) is kind
+    text, advice = words(error)
+    assert text == f"the cloud did not list the servers: {status} words"
+    assert advice.startswith(hint)

@@ -1,0 +1,323 @@
+"""What follows a loss or a failed try: another one, when, or the end."""
+
+import itertools
+from collections.abc import Callable, Iterator
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from novaconsole.ending import Closed
+from novaconsole.errors import (
+    CloudError,
+    CloudUnreachable,
+    ConnectError,
+    ConnectionLost,
+    ConsoleUnavailable,
+    HandshakeFailed,
+    Hope,
+    NovaConsoleError,
+    ServerNotActive,
+    ServerNotFound,
+    UsageError,
+)
+from novaconsole.farewell import SETTLED_SECONDS, Finished
+from novaconsole.reattach import Persistence
+from pieces import thorough
+
+JITTER = 1.2
+TRIES = 60
+REFUSALS_OF_ONE_URL = 20
+MOST_SECONDS_BETWEEN_TRIES = 5.0 * JITTER
+MOST_SECONDS_BETWEEN_LOOKS = 1.5 * JITTER
+ANY = st.booleans()
+SOON = [ConnectError("no"), HandshakeFailed("no"), CloudUnreachable("no")]
+IN_TIME = [
+    ServerNotFound("no"),
+    ServerNotActive("no"),
+    ConsoleUnavailable("not ready", hope=Hope.IN_TIME),
+]
+NEVER = [
+    UsageError("no"),
+    CloudError("no"),
+    ConsoleUnavailable("no"),
+    ServerNotActive("deleted", hope=Hope.NONE),
+]
+
+
+def link(
+    *, seconds: float = 30.0, bytes_in: int = 100, closed: Closed | None = None
+) -> Finished:
+    return Finished("web1", True, seconds, bytes_in, closed or Closed(None))
+
+
+def useless_link(closed: Closed | None = None) -> Finished:
+    """The proxy accepts everybody, and hangs up on those it does not want."""
+    return link(seconds=0.1, bytes_in=0, closed=closed)
+
+
+def persistence(
+    *, wait: bool = False, reconnect: bool = False, renews: bool = True
+) -> Persistence:
+    return Persistence(wait=wait, reconnect=reconnect, renews=renews)
+
+
+def until_none(ask: Callable[[], float | None]) -> Iterator[float]:
+    """The pauses up to the end, which must come."""
+    for _ in range(10 * TRIES):
+        pause = ask()
+        if pause is None:
+            return
+        yield pause
+    raise AssertionError("it never gives up")
+
+
+def after_attached(**wishes: bool) -> Persistence:
+    """The console was there and has just been lost; another try follows at once."""
+    lost = persistence(reconnect=True, **wishes)
+    assert lost.after_link(link()) == 0
+    return lost
+
+
+# ---- who wishes nothing
+
+
+@pytest.mark.parametrize("renews", [True, False])
+@pytest.mark.parametrize("error", [*SOON, *IN_TIME, *NEVER], ids=repr)
+def test_without_a_wish_the_first_error_is_the_end(
+    error: NovaConsoleError, renews: bool
+) -> None:
+    assert persistence(renews=renews).after_error(error) is None
+
+
+@pytest.mark.parametrize("renews", [True, False])
+@pytest.mark.parametrize("lost", [link(), useless_link()], ids=["used", "useless"])
+def test_without_a_wish_a_loss_is_the_end(lost: Finished, renews: bool) -> None:
+    assert persistence(renews=renews).after_link(lost) is None
+
+
+@pytest.mark.parametrize("error", [*SOON, *IN_TIME], ids=repr)
+def test_to_reconnect_is_not_to_wait(error: NovaConsoleError) -> None:
+    """A wrong name shall not be tried for ever."""
+    assert persistence(reconnect=True).after_error(error) is None
+
+
+@pytest.mark.parametrize("error", [*SOON, *IN_TIME], ids=repr)
+def test_to_wait_is_not_to_reconnect(error: NovaConsoleError) -> None:
+    waiting = persistence(wait=True)
+    assert waiting.after_error(error) is not None
+    assert waiting.after_link(link()) is None
+    assert waiting.after_error(error) is None
+
+
+# ---- --wait
+
+
+@pytest.mark.parametrize("error", IN_TIME, ids=repr)
+def test_a_server_is_waited_for_as_long_as_it_takes(error: NovaConsoleError) -> None:
+    waiting = persistence(wait=True)
+    pauses = [waiting.after_error(error) for _ in range(10 * TRIES)]
+    assert all(pause is not None for pause in pauses)
+    assert max(filter(None, pauses)) <= MOST_SECONDS_BETWEEN_LOOKS
+
+
+@pytest.mark.parametrize("error", NEVER, ids=repr)
+@pytest.mark.parametrize("attached", [True, False])
+def test_what_will_never_be_is_not_waited_for(
+    error: NovaConsoleError, attached: bool
+) -> None:
+    tried = after_attached(wait=True) if attached else persistence(wait=True)
+    assert tried.after_error(error) is None
+
+
+@pytest.mark.parametrize("error", SOON, ids=repr)
+def test_a_disturbance_is_given_so_many_tries(error: NovaConsoleError) -> None:
+    waiting = persistence(wait=True)
+    pauses = list(until_none(lambda: waiting.after_error(error)))
+    assert len(pauses) == TRIES - 1
+    assert max(pauses) <= MOST_SECONDS_BETWEEN_TRIES
+    assert sum(pauses) > 180, "a router needs minutes to come back"
+
+
+# ---- --reconnect
+
+
+@pytest.mark.parametrize("renews", [True, False])
+@pytest.mark.parametrize("closed", [Closed(None), Closed(1000), Closed(1012)], ids=str)
+@pytest.mark.parametrize(
+    ("seconds", "bytes_in"), [(30.0, 0), (0.0, 1), (SETTLED_SECONDS, 0), (90.0, 9)]
+)
+def test_after_a_loss_the_first_try_is_made_at_once(
+    renews: bool, closed: Closed, seconds: float, bytes_in: int
+) -> None:
+    lost = persistence(reconnect=True, renews=renews)
+    used = link(seconds=seconds, bytes_in=bytes_in, closed=closed)
+    for _ in range(10 * TRIES):  # however often
+        assert lost.after_link(used) == 0
+
+
+def test_a_url_that_was_refused_from_the_start_stays_so() -> None:
+    """Its token has expired; nothing gives another one."""
+    tried = persistence(reconnect=True, renews=False)
+    assert tried.after_link(useless_link()) is None
+
+
+@pytest.mark.parametrize("wishes", [{"wait": True}, {"reconnect": True}], ids=str)
+def test_with_a_cloud_a_refusal_is_tried_again_with_a_new_url(
+    wishes: dict[str, bool],
+) -> None:
+    tried = persistence(**wishes)
+    pauses = list(until_none(lambda: tried.after_link(useless_link())))
+    assert len(pauses) == TRIES - 1
+    assert min(pauses) > 0, "the proxy is not to be hammered"
+
+
+@pytest.mark.parametrize("renews", [True, False])
+@pytest.mark.parametrize("error", SOON, ids=repr)
+def test_an_outage_without_end_ends(error: NovaConsoleError, renews: bool) -> None:
+    tried = after_attached(renews=renews)
+    pauses = list(until_none(lambda: tried.after_error(error)))
+    assert len(pauses) == TRIES - 1
+    assert max(pauses) <= MOST_SECONDS_BETWEEN_TRIES
+
+
+@pytest.mark.parametrize("renews", [True, False])
+def test_a_proxy_that_drops_everybody_from_now_on_is_given_up(renews: bool) -> None:
+    tried = after_attached(renews=renews)
+    pauses = list(until_none(lambda: tried.after_link(useless_link())))
+    assert len(pauses) == (TRIES if renews else REFUSALS_OF_ONE_URL) - 1
+    assert min(pauses) > 0
+    assert max(pauses) <= MOST_SECONDS_BETWEEN_TRIES
+
+
+def test_refusals_and_drops_are_counted_together() -> None:
+    tried = after_attached()
+    kinds: itertools.cycle[Callable[[], float | None]] = itertools.cycle(
+        [
+            lambda: tried.after_error(SOON[0]),
+            lambda: tried.after_link(useless_link()),
+            lambda: tried.after_error(IN_TIME[0]),  # a sign of life, not a failure
+        ]
+    )
+    pauses = list(until_none(lambda: next(kinds)()))
+    failed = [pause for at, pause in enumerate(pauses, start=1) if at % 3]
+    assert len(failed) == TRIES - 1
+
+
+def test_every_outage_has_tries_of_its_own() -> None:
+    tried = after_attached()
+    for _ in range(3):
+        assert len(list(until_none(lambda: tried.after_error(SOON[0])))) == TRIES - 1
+        assert tried.after_link(link()) == 0
+
+
+def test_a_server_that_is_started_again_is_looked_for_often() -> None:
+    """Its boot loader waits for some seconds only."""
+    tried = after_attached()
+    for _ in range(TRIES):
+        pause = tried.after_error(IN_TIME[0])
+        assert pause is not None
+        assert pause <= MOST_SECONDS_BETWEEN_LOOKS
+
+
+# ---- ~R
+
+
+@pytest.mark.parametrize("reconnect", [True, False])
+@pytest.mark.parametrize("lost", [link(), useless_link()], ids=["used", "useless"])
+def test_by_hand_the_try_is_made_at_once(lost: Finished, reconnect: bool) -> None:
+    tried = persistence(reconnect=reconnect, renews=False)
+    assert tried.after_link(lost, by_hand=True) == 0
+
+
+@pytest.mark.parametrize("renews", [True, False])
+def test_by_hand_the_outage_is_bounded_too(renews: bool) -> None:
+    tried = persistence(renews=renews)
+    assert tried.after_link(link(), by_hand=True) == 0
+    assert len(list(until_none(lambda: tried.after_error(SOON[0])))) == TRIES - 1
+    assert tried.after_link(link(), by_hand=True) == 0
+    pauses = list(until_none(lambda: tried.after_link(useless_link())))
+    assert len(pauses) == (TRIES if renews else REFUSALS_OF_ONE_URL) - 1
+
+
+def test_by_hand_is_for_once() -> None:
+    tried = persistence()
+    assert tried.after_link(useless_link(), by_hand=True) == 0
+    assert tried.after_error(SOON[0]) is not None
+    assert tried.after_link(link()) is None
+    assert tried.after_error(SOON[0]) is None
+
+
+def test_by_hand_again_before_the_new_link_has_settled() -> None:
+    tried = persistence()
+    for _ in range(10 * TRIES):
+        assert tried.after_link(useless_link(), by_hand=True) == 0
+
+
+# ---- whatever happens
+
+EVENTS = st.one_of(
+    st.sampled_from([*SOON, *IN_TIME, *NEVER]),
+    st.builds(
+        link,
+        seconds=st.floats(min_value=0, max_value=100),
+        bytes_in=st.integers(min_value=0, max_value=3),
+        closed=st.sampled_from([Closed(None), Closed(1000), Closed(1011, "no")]),
+    ),
+)
+
+
+@thorough
+@given(wait=ANY, reconnect=ANY, renews=ANY, events=st.lists(st.tuples(EVENTS, ANY)))
+def test_pauses_are_bounded_and_useless_tries_never_follow_at_once(
+    wait: bool,
+    reconnect: bool,
+    renews: bool,
+    events: list[tuple[NovaConsoleError | Finished, bool]],
+) -> None:
+    tried = Persistence(wait=wait, reconnect=reconnect, renews=renews)
+    for event, by_hand in events:
+        if isinstance(event, NovaConsoleError):
+            pause = tried.after_error(event)
+            at_once_is_fine = False
+        else:
+            pause = tried.after_link(event, by_hand=by_hand)
+            is_useless = event.bytes_in == 0 and event.seconds < SETTLED_SECONDS
+            at_once_is_fine = by_hand or not is_useless
+        if pause is not None:
+            assert (pause == 0) is at_once_is_fine
+            assert 0 <= pause <= MOST_SECONDS_BETWEEN_TRIES
+
+
+@thorough
+@given(
+    wait=ANY,
+    renews=ANY,
+    failures=st.lists(
+        st.sampled_from([*SOON, useless_link()]), min_size=TRIES, max_size=2 * TRIES
+    ),
+)
+def test_no_mixture_of_failures_is_tried_for_ever(
+    wait: bool, renews: bool, failures: list[NovaConsoleError | Finished]
+) -> None:
+    tried = after_attached(wait=wait, renews=renews)
+    pauses = [
+        tried.after_error(failure)
+        if isinstance(failure, NovaConsoleError)
+        else tried.after_link(failure)
+        for failure in failures
+    ]
+    refusals = 0
+    for number, (failure, pause) in enumerate(zip(failures, pauses, strict=True), 1):
+        refusals += isinstance(failure, Finished)
+        is_refused = isinstance(failure, Finished) and refusals >= REFUSALS_OF_ONE_URL
+        given_up = number >= TRIES or (is_refused and not renews)
+        if given_up:
+            assert pause is None
+            return
+        assert pause is not None
+
+
+def test_a_lost_connection_is_a_disturbance() -> None:
+    """Where it is raised, as by a link that is closed under the session."""
+    assert after_attached().after_error(ConnectionLost("gone")) is not None
