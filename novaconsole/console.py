@@ -68,7 +68,7 @@ class Console:
                     raise
                 self._tell(f"waiting: {exc}")
             else:
-                if session.input_has_ended:
+                if session.input_has_ended and not link.is_refusal:
                     session.end(Ended(Reason.INPUT_ENDED, closed=link.closed))
                     return
                 session.was_attached |= link.was_used
@@ -140,7 +140,9 @@ class Console:
     async def _show(self, attachment: Attachment, data: bytes) -> None:
         self._session.quiet_since = math.inf
         attachment.output_came.set()
+        started = trio.current_time()
         await self._write(data)
+        attachment.link.note_shown(len(data), started)
         self._session.quiet_since = trio.current_time()
 
     async def _write(self, data: bytes) -> None:

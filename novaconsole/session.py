@@ -242,11 +242,9 @@ class Session:
         """Wait until no output has come for `close_wait` seconds from now on."""
         wait, now = self.options.close_wait, trio.current_time()
         while (over := max(self.quiet_since, now) + wait) > trio.current_time():
-            shown_at_once = over != math.inf
-            pause = (
-                over - trio.current_time() if shown_at_once else _SLOW_SCREEN_SECONDS
-            )
-            await trio.sleep(pause)
+            # Infinity while the screen is busy: look again in a moment.
+            soon = trio.current_time() + _SLOW_SCREEN_SECONDS
+            await trio.sleep_until(soon if over == math.inf else over)
 
     def _queue_notice(self, line: str) -> None:
         if threading.get_ident() == self._thread:

@@ -109,10 +109,10 @@ def test_every_byte_passes_both_ways(light: Light, attach: Attach) -> None:
     read_until(program, b"ready\n")
     type_into(program, data)
     output = read_until(program, b"done\r\n")
-    finish(program)
+    rest, messages = finish(program)
 
     assert output.startswith(data)
-    assert program.returncode == 0
+    assert program.returncode == 0, messages
 
 
 def test_an_expired_token_is_told(light: Light, attach: Attach) -> None:
