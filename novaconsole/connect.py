@@ -4,6 +4,7 @@ import logging
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 import trio
 
@@ -11,7 +12,13 @@ from novaconsole.errors import ConnectError, HandshakeFailed
 from novaconsole.link import SUBPROTOCOLS, Link, open_link
 from novaconsole.proxy import Proxy
 from novaconsole.target import Target, TLSOptions
-from novaconsole.transport import ReceiveDecides, open_tcp, start_tls, tls_context
+from novaconsole.transport import (
+    ReceiveDecides,
+    limit_receive_buffer,
+    open_tcp,
+    start_tls,
+    tls_context,
+)
 
 _log = logging.getLogger(__name__)
 
@@ -115,6 +122,7 @@ async def open_console(
             subprotocols=subprotocols,
             headers=options.headers,
             keepalive=options.keepalive,
+            limit_inflow=partial(limit_receive_buffer, stream),
         )
         return await stack.enter_async_context(link)
 

@@ -33,9 +33,13 @@ class ResponseHead:
 
     Args:
         on_status: told the status line, for debugging.
+
+    Attributes:
+        behind: what has been received behind the head, when that is whole.
     """
 
     def __init__(self, on_status: Callable[[str], None] = lambda _: None) -> None:
+        self.behind = b""
         self._data = bytearray()
         self._on_status = on_status
 
@@ -62,6 +66,7 @@ class ResponseHead:
         if end is None:
             return False
         self._judge()
+        self.behind = bytes(self._data[end.end() :])
         return True
 
     def end(self) -> HandshakeFailed:

@@ -31,7 +31,8 @@ SUBPROTOCOLS = ("binary",)  # all that nova-serialproxy has known since websocki
 _READ_BYTES = 64 * 1024
 _MAX_MESSAGE_BYTES = 16 * 1024 * 1024  # the proxy sends 64 KiB at most
 _MAX_FRAME_BYTES = 8 * 1024  # so that a slow guest is seen to take something
-_QUEUED_MESSAGES = 64  # while the screen is busy, pings are still answered
+# What waits here is shown after Ctrl-C, and is memory of a screen that is stuck.
+_QUEUED_MESSAGES = 1
 _PROTOCOL_BROKEN = "the other side broke the websocket protocol"
 _ABNORMAL = 1006  # RFC 6455: no close frame came
 
@@ -123,14 +124,27 @@ class Link:
         started = trio.current_time()
         try:
             await self._websocket.ping()
-        except trio_websocket.ConnectionClosed as exc:
+        except (
+            trio_websocket.ConnectionClosed,
+            wsproto.utilities.LocalProtocolError,  # the goodbye has been said
+        ) as exc:
             raise ConnectionLost(f"the connection to {self.title} is closed") from exc
         self.round_trip = trio.current_time() - started
+        self._wire.note_round_trip(self.round_trip)
 
     @property
     def bytes_received(self) -> int:
         """On the wire, answers to pings included."""
         return self._wire.bytes_received
+
+    def note_shown(self, size: int, started: float) -> None:
+        """The screen has taken bytes: what is on its way may have to be bounded.
+
+        Args:
+            size: how many.
+            started: on trio's clock, when the screen was given them.
+        """
+        self._wire.note_shown(size, started)
 
     async def lose(self, reason: str) -> None:
         """Close the socket, for the other side is gone."""
@@ -160,6 +174,7 @@ async def open_link(
     subprotocols: Sequence[str] = SUBPROTOCOLS,
     headers: Sequence[tuple[bytes, bytes]] = (),
     keepalive: float = 0,
+    limit_inflow: Callable[[int | None], None] = lambda _: None,
 ) -> AsyncIterator[Link]:
     """Upgrade a stream to a websocket, as a client; close both on leaving.
 
@@ -170,11 +185,14 @@ async def open_link(
         subprotocols: to offer; none for an empty sequence.
         headers: to send with the request.
         keepalive: seconds between pings; 0 for none.
+        limit_inflow: told how many bytes the stream's receive buffer may hold, None
+            for as many as the kernel likes.
 
     Raises:
         HandshakeFailed: the server did not agree to the upgrade in time.
     """
-    wire = Wire(stream, ResponseHead(lambda status: _log.debug("answer: %s", status)))
+    head = ResponseHead(lambda status: _log.debug("answer: %s", status))
+    wire = Wire(stream, head, limit_inflow)
 
     async def upgrade(nursery: trio.Nursery) -> WebSocketConnection:
         return await trio_websocket.wrap_client_stream(

@@ -178,7 +178,7 @@ class _WithBytesAhead(trio.abc.Stream):
     """A stream of which some bytes have been read already; they come first."""
 
     def __init__(self, stream: trio.abc.Stream, ahead: bytes) -> None:
-        self._stream = stream
+        self.transport_stream = self._stream = stream
         self._ahead = ahead
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:

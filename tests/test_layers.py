@@ -21,7 +21,7 @@ PACKAGE = Path(novaconsole.__file__).parent
 # From the bottom to the top; a module may import those before it.
 CORE = (
     *("errors", "replies", "escape", "target", "handshake", "ending", "nova"),
-    *("farewell", "proxy", "history", "backoff", "reattach"),
+    *("farewell", "proxy", "history", "backoff", "reattach", "joiner", "window", "pacing"),
 )
 EDGES = (
     *("terminal", "pipes", "transport", "wire", "keepalive", "socks", "tunnel"),
@@ -41,7 +41,7 @@ ORDER = (
 # The whole of the standard library that the core may see: nothing of it does I/O.
 PURE = {"collections", "dataclasses", "enum", "re", "typing", "urllib"}
 PURE |= {"pathlib", "signal"}  # for a type and for numbers
-PURE |= {"difflib", "ipaddress", "random", "shlex"}
+PURE |= {"difflib", "ipaddress", "random", "shlex", "struct"}
 
 OWNERS = {
     "termios": {"terminal"},

@@ -36,7 +36,7 @@ from servers import (
 
 ALL_BYTES = bytes(range(256))
 MIB = 1024 * 1024
-QUEUED_MESSAGES = 64  # what a link takes in while nobody reads it
+QUEUED_MESSAGES = 64  # more than a link takes in while nobody reads it
 MAX_FRAME_BYTES = 64 * 1024
 PING_SECONDS = 0.2
 
@@ -248,7 +248,8 @@ async def test_gone_without_a_close_frame(
 async def send_more_than_is_taken(peer: Peer, *last: Frame) -> bytes:
     """Fill the link, whose user is busy, and the client's kernel behind it."""
     words = [b"line %d\r\n" % number for number in range(QUEUED_MESSAGES * 4)]
-    await peer.send(*(Frame(BINARY, word) for word in words))
+    # As text, for binary frames are joined.
+    await peer.send(*(Frame(TEXT, word) for word in words))
     await peer.wait_client_took_all()  # and now nothing more, before somebody reads
     await peer.send(Frame(BINARY, noise(10_000)), Frame(BINARY, b"last words"), *last)
     return b"".join(words) + noise(10_000) + b"last words"
@@ -595,7 +596,8 @@ async def test_our_own_slowness_does_not_count(maybe_tls: Certificates | None) -
         link,
         peer,
     ):
-        await peer.send(*(Frame(BINARY, word) for word in words))
+        # As text, for binary frames are joined.
+        await peer.send(*(Frame(TEXT, word) for word in words))
         await answerer.wait_answered(6)
         assert link.closed is None
         assert link.round_trip is None  # so not one of the six answers was seen
@@ -710,3 +712,14 @@ async def test_a_client_that_asks_for_no_websocket_fails_in_time(
                     await failures.receive()
                     while await tcp.receive_some():
                         pass
+
+
+async def test_a_ping_that_comes_while_we_say_goodbye_is_lost() -> None:
+    """As the keepalive's may, which knows nothing of the goodbye."""
+    async with linked() as (link, peer), background() as nursery:
+        link.close_timeout = AT_ONCE_SECONDS
+        nursery.start_soon(link.aclose)
+        await peer.receive_until(CLOSE)  # and leave it unanswered
+        with pytest.raises(ConnectionLost):
+            await link.ping()
+        await peer.send(close_frame(1000))
