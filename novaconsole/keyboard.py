@@ -16,7 +16,7 @@ from novaconsole.terminal import Terminal
 # `~.` acts at once: what was typed before it may take so long.
 _FLUSH_SECONDS = 0.05
 _TYPED_BYTES = 64 * 1024
-_TYPED_AHEAD_BYTES = 1024  # more than anybody types ahead
+_TYPED_AHEAD_BYTES = 256  # more than anybody types ahead
 _INTERRUPT = b"\x03"
 _BREAK_LINES = (
     "Nova's serial console cannot carry a BREAK",
@@ -38,7 +38,8 @@ async def read_keyboard(session: Session, keyboard: Terminal) -> None:
         if session.escape is None:
             limit = _TYPED_BYTES
         elif not parser.may_escape:
-            limit = max(1, keyboard.waiting_bytes() - _TYPED_AHEAD_BYTES)
+            waiting = keyboard.waiting_bytes()
+            limit = waiting if waiting > _TYPED_AHEAD_BYTES else 1
         data = await keyboard.receive_some(limit)
         if not data:
             session.end(Ended(Reason.HANGUP))

@@ -22,6 +22,7 @@ from novaconsole.target import Target, TLSOptions, printable
 _NOT_YET_VALID, _EXPIRED = 9, 10
 _SELF_SIGNED = (18, 19)
 _WRONG_HOST = (62, 64)
+_SEGMENTS = 2
 _SO_BUF_LOCK = 72  # asm-generic/socket.h, Linux 5.17; the module lacks it
 
 
@@ -157,6 +158,9 @@ def limit_receive_buffer(stream: trio.abc.Stream, size: int | None) -> None:
         stream = below
     with suppress(OSError):  # it may be closed
         if size is not None:
+            # With less than two segments TCP stutters.  On loopback they are large.
+            segment = stream.socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG)
+            size = max(size, _SEGMENTS * segment)
             stream.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, size)
         elif sys.platform == "linux":
             stream.setsockopt(socket.SOL_SOCKET, _SO_BUF_LOCK, 0)

@@ -2,14 +2,13 @@
 
 What the network has taken from the guest and the screen has not shown is shown after
 Ctrl-C, too: with a slow terminal and the buffers that a kernel likes, for many seconds.
-So a connection begins with a small receive buffer, which grows as long as the screen
-has time: a fast one on a long way must not wait for the network.  It does not shrink
-again, for TCP does not like that, and a terminal that was fast stays so.
+So a slow screen bounds what is in flight to what it takes in a moment and one round
+trip.  A fast one does not, for on a long way the network must not wait for us.
 """
 
 _SECONDS_IN_FLIGHT = 0.015
 _MEASURED_SECONDS = 0.05  # less tells nothing about a rate
-_FIRST_BYTES = 16 * 1024  # below it TCP stutters, where its segments are large
+_LEAST_BYTES = 16 * 1024
 _READ_BYTES = 64 * 1024
 _MOST_BYTES = 256 * 1024  # above that the kernel knows better
 _GROWTH = 2
@@ -25,15 +24,18 @@ class Window:
     """
 
     def __init__(self) -> None:
-        self.limit: int | None = _FIRST_BYTES
+        self.limit: int | None = None
         self.round_trip = 0.0
         self._bytes = 0
         self._busy = 0.0
         self._since: float | None = None
+        self._is_measured = False
 
     @property
     def read_bytes(self) -> int:
         """How much to receive at once."""
+        if not self._is_measured:
+            return _LEAST_BYTES  # so that a slow screen is soon found out
         return min(self.limit or _READ_BYTES, _READ_BYTES)
 
     def note_shown(self, size: int, started: float, ended: float) -> bool:
@@ -47,8 +49,6 @@ class Window:
         Returns:
             Whether the limit has changed.
         """
-        if self.limit is None:
-            return False
         if self._since is None:
             self._since = started
         self._bytes += size
@@ -56,12 +56,15 @@ class Window:
         elapsed = ended - self._since
         if elapsed < _MEASURED_SECONDS:
             return False
-        before = wanted = self.limit
+        self._is_measured = True
+        before = self.limit
         if self._busy >= _BUSY * elapsed:
             seconds = _SECONDS_IN_FLIGHT + self.round_trip
-            wanted = max(wanted, int(self._bytes / self._busy * seconds))
-        elif self._bytes >= self.limit:
-            wanted *= _GROWTH  # the screen waits, maybe because of the limit
+            self._set(int(self._bytes / self._busy * seconds))
+        elif self.limit is not None and self._bytes >= self.limit:
+            self._set(self.limit * _GROWTH)  # the screen waits, maybe for the limit
         self._bytes, self._busy, self._since = 0, 0.0, None
-        self.limit = wanted if wanted < _MOST_BYTES else None
         return self.limit != before
+
+    def _set(self, wanted: int) -> None:
+        self.limit = max(_LEAST_BYTES, wanted) if wanted < _MOST_BYTES else None

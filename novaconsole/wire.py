@@ -111,7 +111,6 @@ class Wire(trio.abc.Stream):
     def opened(self) -> None:
         """The upgrade is done."""
         self._is_open = True
-        self._limit_inflow(self._window.limit)
 
     async def aclose(self) -> None:
         """Close the stream; called by the websocket library.

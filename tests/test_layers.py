@@ -21,7 +21,16 @@ PACKAGE = Path(novaconsole.__file__).parent
 # From the bottom to the top; a module may import those before it.
 CORE = (
     *("errors", "replies", "escape", "target", "handshake", "ending", "nova"),
-    *("farewell", "proxy", "history", "backoff", "reattach", "joiner", "window", "pacing"),
+    *(
+        "farewell",
+        "proxy",
+        "history",
+        "backoff",
+        "reattach",
+        "joiner",
+        "window",
+        "pacing",
+    ),
 )
 EDGES = (
     *("terminal", "pipes", "transport", "wire", "keepalive", "socks", "tunnel"),
