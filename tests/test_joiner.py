@@ -133,7 +133,7 @@ def test_a_payload_in_parts_is_handed_on_in_parts(size: int) -> None:
     [
         encoded(FIN | PING, b"ping"),
         encoded(FIN | TEXT, b"text"),
-        encoded(BINARY, b"frag") + encoded(FIN | CONTINUATION, b"ment"),
+        encoded(BINARY, b"some") + encoded(FIN | CONTINUATION, b"more"),
     ],
 )
 def test_what_is_not_joined_stays_in_its_place(between: bytes) -> None:

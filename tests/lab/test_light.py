@@ -109,7 +109,7 @@ def test_every_byte_passes_both_ways(light: Light, attach: Attach) -> None:
     read_until(program, b"ready\n")
     type_into(program, data)
     output = read_until(program, b"done\r\n")
-    rest, messages = finish(program)
+    _, messages = finish(program)
 
     assert output.startswith(data)
     assert program.returncode == 0, messages
