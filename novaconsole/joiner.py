@@ -13,9 +13,8 @@ import struct
 
 _BINARY = 0x82  # FIN, no reserved bit, opcode 2
 _FIN, _RESERVED, _OPCODE = 0x80, 0x70, 0x0F
-_CONTROL = 0x08
 _TEXT_OR_BINARY = (1, 2)
-_CLOSE = 0x08
+_PINGS = (9, 10)  # and pongs; a close frame is the end of joining
 _MASKED = 0x80
 _LENGTH_16, _LENGTH_64 = 126, 127
 _SMALL = 125
@@ -81,28 +80,26 @@ class FrameJoiner:
             return None
         first, second = head[0], head[1]
         opcode = first & _OPCODE
-        size, length = 2, second & ~_MASKED
-        if length == _LENGTH_16:
-            size, smallest, form = 4, _LENGTH_16, "!H"
-        elif length == _LENGTH_64:
-            size, smallest, form = 10, 1 << 16, "!Q"
-        if len(head) < size:
-            return None
-        if size > 2:
-            (length,) = struct.unpack(form, head[2:size])
         is_fragment = opcode in (0, *_TEXT_OR_BINARY)
-        is_odd = (
-            second & _MASKED
-            or first & _RESERVED
-            or (size > 2 and length < smallest)
-            or length >= _ENDLESS
-            or ((opcode == 0) != self._inside_message and is_fragment)
-            or opcode == _CLOSE
-        )
+        is_odd = bool(first & _RESERVED or second & _MASKED)
+        if is_fragment:
+            is_odd |= (opcode == 0) != self._inside_message
+        else:
+            is_odd |= opcode not in _PINGS or not first & _FIN or second > _SMALL
+        size, length, form, smallest = 2, second, "", 0
+        if second == _LENGTH_16:
+            size, form, smallest = 4, "!H", _LENGTH_16
+        elif second == _LENGTH_64:
+            size, form, smallest = 10, "!Q", 1 << 16
+        if not is_odd and form:
+            if len(head) < size:
+                return None
+            (length,) = struct.unpack(form, head[2:size])
+            is_odd = not smallest <= length < _ENDLESS
         if is_odd:
             # Hands off: all that follows passes, as if it were the payload.
             self._is_joined, self._left = False, _ENDLESS
-            return size
+            return 2
         self._is_joined = first == _BINARY
         if is_fragment:
             self._inside_message = not first & _FIN
