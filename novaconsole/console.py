@@ -146,6 +146,7 @@ class Console:
         self._session.quiet_since = trio.current_time()
 
     async def _write(self, data: bytes) -> None:
+        self._session.note_output(data)
         try:
             await self._session.stdio.screen.send_all(data)
         except BrokenPipeError:

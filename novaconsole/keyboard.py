@@ -38,8 +38,7 @@ async def read_keyboard(session: Session, keyboard: Terminal) -> None:
         if session.escape is None:
             limit = _TYPED_BYTES
         elif not parser.may_escape:
-            waiting = keyboard.waiting_bytes()
-            limit = waiting if waiting > _TYPED_AHEAD_BYTES else 1
+            limit = max(1, keyboard.waiting_bytes() - _TYPED_AHEAD_BYTES)
         data = await keyboard.receive_some(limit)
         if not data:
             session.end(Ended(Reason.HANGUP))
@@ -120,7 +119,9 @@ def _obey(session: Session, action: Action, keyboard: Terminal) -> None:
                 attachment.typed.close()
             session.end(Ended(Reason.QUIT), grace=_FLUSH_SECONDS if attachment else 0)
         case Action.SUSPEND:
+            session.rest_modes()
             keyboard.suspend()
+            session.set_modes_again()
         case Action.RECONNECT:
             if attachment is None:
                 session.answer("not attached; trying already")

@@ -23,6 +23,7 @@ from novaconsole.errors import NovaConsoleError
 from novaconsole.escape import show_char
 from novaconsole.locate import Source
 from novaconsole.logfile import LogFile
+from novaconsole.modes import ModeTracker
 from novaconsole.notices import VERBOSE, Notices
 from novaconsole.stdio import Stdio
 from novaconsole.terminal import Terminal
@@ -103,6 +104,7 @@ class Session:
         self.silence_explained = False
         self.quiet_since = math.inf
         self.has_begun = False
+        self._modes = ModeTracker()
         self._thread = threading.get_ident()
         self._trio_token = trio.lowlevel.current_trio_token()
         self._said, self._to_show = trio.open_memory_channel[str](_QUEUED_NOTICES)
@@ -203,6 +205,7 @@ class Session:
 
     def leave(self) -> None:
         """The tasks are over: let what we say be written at once again."""
+        self.rest_modes()
         messages = self.stdio.messages
         inside_a_line = isinstance(messages, Terminal) and not messages.at_line_start
         self.notices.write_directly(inside_a_line=inside_a_line)
@@ -211,6 +214,25 @@ class Session:
                 line = self._to_show.receive_nowait()
                 if line != _BELL:
                     self.notices.repeat(line)
+
+    # ---- what the guest switched on in the terminal
+
+    def note_output(self, data: bytes) -> None:
+        """The guest's bytes are about to be shown."""
+        if isinstance(self.stdio.screen, Terminal):
+            self._modes.feed(data)
+
+    def rest_modes(self) -> None:
+        """Switch off what the guest has switched on."""
+        undo = self._modes.undo()
+        if undo and isinstance(self.stdio.screen, Terminal):
+            self.stdio.screen.write_now(undo)
+
+    def set_modes_again(self) -> None:
+        """Switch on again what `rest_modes` has switched off."""
+        redo = self._modes.redo()
+        if redo and isinstance(self.stdio.screen, Terminal):
+            self.stdio.screen.write_now(redo)
 
     # ---- for the tasks
 

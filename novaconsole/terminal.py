@@ -9,9 +9,11 @@ uv_tty_init does the same for the same reason).
 import errno
 import fcntl
 import os
+import select
 import signal
 import sys
 import termios
+import time
 from contextlib import suppress
 from copy import deepcopy
 from typing import Any
@@ -23,6 +25,8 @@ _READ_BYTES = 64 * 1024
 _SHARED_WRITE_BYTES = 256
 _BURST_READS = 1024  # then the other tasks get their turn
 _FOREGROUND_POLL_SECONDS = 0.25
+_LAST_WRITE_SECONDS = 0.02
+_CAN = b"\x18"
 _OPEN_FLAGS = os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK | os.O_CLOEXEC
 
 _Modes = list[Any]  # what termios.tcgetattr returns
@@ -67,6 +71,7 @@ class Terminal:
     Attributes:
         at_line_start: whether what was written last ended a line.
         is_raw: whether the terminal is in raw mode by our doing.
+        is_cut: whether what was written last has not been written to its end.
     """
 
     def __init__(self, fd: int, *, private: bool) -> None:
@@ -78,6 +83,7 @@ class Terminal:
         self._write_lock = trio.StrictFIFOLock()
         self.at_line_start = True
         self.is_raw = False
+        self.is_cut = False
 
     def waiting_bytes(self) -> int:
         """How much has been typed and not been read."""
@@ -121,6 +127,7 @@ class Terminal:
             return
         piece = len(data) if self._private else _SHARED_WRITE_BYTES
         async with self._write_lock:
+            self.is_cut = True
             with memoryview(data) as view:
                 sent = 0
                 while sent < len(view):
@@ -132,7 +139,23 @@ class Terminal:
                         await trio.lowlevel.wait_writable(self._fd)
                     except OSError as exc:
                         raise BrokenPipeError(*exc.args) from exc
+            self.is_cut = False
             self.at_line_start = data[-1:] in (b"\n", b"\r")
+
+    def write_now(self, data: bytes) -> None:
+        """Write what can be written within a moment: the last thing to show.
+
+        Where a write was cut off before, a sequence may have been: that is broken off.
+        """
+        if self.is_cut:
+            data = _CAN + data
+        deadline = time.monotonic() + _LAST_WRITE_SECONDS
+        poll = select.poll()
+        poll.register(self._fd, select.POLLOUT)
+        with suppress(OSError):
+            while data and poll.poll(max(0, deadline - time.monotonic()) * 1000):
+                with suppress(BlockingIOError):
+                    data = data[os.write(self._fd, data) :]
 
     def enter_raw(self) -> None:
         """Switch all processing off; what has been typed already stays."""

@@ -30,6 +30,8 @@ CORE = (
         "joiner",
         "window",
         "pacing",
+        "sequences",
+        "modes",
     ),
 )
 EDGES = (
@@ -74,6 +76,7 @@ LONGER = {
     "cli": "one signature holds all options",
     "arguments": "one table holds all options with their help",
     "check": "the way has twelve steps",
+    "modes": "one table of what a terminal remembers",
     "cloud": "each way in which a cloud refuses has words of its own",
 }
 

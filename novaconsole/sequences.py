@@ -1,0 +1,146 @@
+r"""Terminal output taken apart: text, and the control sequences in between.
+
+The grammar is ECMA-48's (5.3 escape sequences, 5.4 control sequences, 5.6 control
+strings) with what terminals make of it: CAN and SUB break a sequence off, ESC begins
+another, other control characters inside a control sequence are carried out at once,
+and BEL ends an OSC string (xterm's ctlseqs; vt100.net/emu/dec_ansi_parser).
+
+Only 7-bit forms are known: in UTF-8 the bytes 80 to 9F belong to characters.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+# Longer ones are no sequences that any terminal knows, but noise or an attack.
+_MAX_SEQUENCE_BYTES = 4096
+_ESC, _BEL, _CAN, _SUB = 0x1B, 0x07, 0x18, 0x1A
+_STRINGS = b"PX]^_"  # DCS, SOS, OSC, PM, APC
+
+
+@dataclass(frozen=True)
+class Text:
+    """Printed characters, and control characters such as CR and BEL."""
+
+    data: bytes
+
+
+@dataclass(frozen=True)
+class Sequence:
+    """An escape sequence, a control sequence or a control string.
+
+    Attributes:
+        kind: the byte behind ESC, where it says what follows: `[` for a control
+            sequence, `]`, `P`, `X`, `^` and `_` for a control string; empty for an
+            escape sequence.
+        parameters: between kind and final byte; of a string, its text.
+        final: what ends it; empty for a control string.
+    """
+
+    kind: bytes
+    parameters: bytes
+    final: bytes = b""
+
+    @property
+    def numbers(self) -> list[int]:
+        """The parameters as numbers, an empty one as 0; none where they are others."""
+        match = _NUMBERS.fullmatch(self.parameters)
+        parts = match[1].split(b";") if match else ()
+        return [int(part.partition(b":")[0] or 0) for part in parts]
+
+
+_NUMBERS = re.compile(rb"[?>=<]?([0-9;:]{0,256})")
+_PLAIN = re.compile(rb"[^\x1b]+")
+# Whole sequences as they nearly always come: in one piece, without a control inside.
+_CONTROL_SEQUENCE = re.compile(rb"\x1b\[([\x30-\x3f]*[\x20-\x2f]*)([\x40-\x7e])")
+
+
+class SequenceParser:
+    """Takes bytes in any pieces, and gives text and whole sequences in order."""
+
+    def __init__(self) -> None:
+        self._torn = bytearray()  # a sequence that is not whole, behind its ESC
+        self._is_torn = False
+        self._string_escape = False  # inside a control string, behind an ESC
+
+    @property
+    def is_inside(self) -> bool:
+        """Whether a sequence has begun and not ended."""
+        return self._is_torn
+
+    def feed(self, data: bytes) -> Iterator[Text | Sequence]:
+        """Take bytes; what is in them, in order.
+
+        A torn sequence is held back until it is whole or turns out to be none.
+        """
+        position, size = 0, len(data)
+        while position < size:
+            if self._is_torn:
+                event = self._take(data[position])
+                position += 1
+                if event is not None:
+                    yield event
+                continue
+            if data[position] != _ESC:
+                match = _PLAIN.match(data, position)
+                assert match is not None
+                yield Text(match[0])
+            else:
+                match = _CONTROL_SEQUENCE.match(data, position)
+                if match is None:
+                    self._begin()
+                    position += 1
+                    continue
+                yield Sequence(b"[", match[1], match[2])
+            position = match.end()
+
+    def _begin(self) -> None:
+        self._is_torn, self._string_escape = True, False
+        self._torn.clear()
+
+    def _end(self, event: Text | Sequence | None = None) -> Text | Sequence | None:
+        self._is_torn = False
+        return event
+
+    def _take(self, byte: int) -> Text | Sequence | None:
+        """One byte of a torn sequence."""
+        if self._torn and self._torn[0] in _STRINGS:
+            return self._take_of_string(byte)
+        if byte == _ESC:
+            self._begin()
+            return None
+        if byte in (_CAN, _SUB) or len(self._torn) > _MAX_SEQUENCE_BYTES:
+            return self._end()
+        if byte < 0x20:
+            return Text(bytes([byte]))
+        if byte >= 0x80:
+            return self._end(Text(bytes([byte])))
+        if not self._torn and byte in b"[" + _STRINGS:
+            self._torn.append(byte)
+            return None
+        is_control_sequence = self._torn[:1] == b"["
+        if byte < 0x30 or (is_control_sequence and byte < 0x40):
+            self._torn.append(byte)
+            return None
+        if byte == 0x7F:
+            return None
+        kind = b"[" if is_control_sequence else b""
+        middle = bytes(self._torn[len(kind) :])
+        return self._end(Sequence(kind, middle, bytes([byte])))
+
+    def _take_of_string(self, byte: int) -> Text | Sequence | None:
+        kind, text = bytes(self._torn[:1]), bytes(self._torn[1:])
+        if self._string_escape:
+            if byte == b"\\"[0]:
+                return self._end(Sequence(kind, text))
+            self._begin()  # that ESC began another sequence
+            return self._take(byte)
+        if byte in (_CAN, _SUB):
+            return self._end()
+        if byte == _BEL and kind == b"]":
+            return self._end(Sequence(kind, text))
+        if byte == _ESC:
+            self._string_escape = True
+        elif len(self._torn) <= _MAX_SEQUENCE_BYTES:
+            self._torn.append(byte)  # what is longer is cut, its end counts still
+        return None

@@ -1,0 +1,150 @@
+"""What the guest switched on is switched off again, that and no other."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from novaconsole.modes import ModeTracker
+from pieces import CUTS, cut, thorough
+
+
+def tracker(*pieces: bytes) -> ModeTracker:
+    found = ModeTracker()
+    for piece in pieces:
+        found.feed(piece)
+    return found
+
+
+def undone(*pieces: bytes) -> bytes:
+    return tracker(*pieces).undo()
+
+
+# What a guest may leave behind, what undoes that, and what the guest itself would
+# have done.
+TRACES = {
+    "alternate screen": (b"\x1b[?1049h", b"\x1b[?1049l", b"\x1b[?1049l"),
+    "older alternate screen": (b"\x1b[?47h", b"\x1b[?47l", b"\x1b[?47l"),
+    "mouse": (b"\x1b[?1002h", b"\x1b[?1002l", b"\x1b[?1002l"),
+    "SGR mouse": (b"\x1b[?1006h", b"\x1b[?1006l", b"\x1b[?1006l"),
+    "focus": (b"\x1b[?1004h", b"\x1b[?1004l", b"\x1b[?1004l"),
+    "bracketed paste": (b"\x1b[?2004h", b"\x1b[?2004l", b"\x1b[?2004l"),
+    "hidden cursor": (b"\x1b[?25l", b"\x1b[?25h", b"\x1b[?25h"),
+    "cursor shape": (b"\x1b[5 q", b"\x1b[0 q", b"\x1b[0 q"),
+    "cursor keys": (b"\x1b[?1h", b"\x1b[?1l", b"\x1b[?1l"),
+    "keypad": (b"\x1b=", b"\x1b>", b"\x1b>"),
+    "no wrap": (b"\x1b[?7l", b"\x1b[?7h", b"\x1b[?7h"),
+    "origin": (b"\x1b[?6h", b"\x1b7\x1b[?6l\x1b8", b"\x1b[?6l"),
+    "scroll region": (b"\x1b[2;23r", b"\x1b7\x1b[r\x1b8", b"\x1b[r"),
+    "insert": (b"\x1b[4h", b"\x1b[4l", b"\x1b[4l"),
+    "shift-out": (b"\x0e", b"\x0f", b"\x0f"),
+    "line drawing": (b"\x1b(0", b"\x1b(B", b"\x1b(B"),
+    "kitty keyboard": (b"\x1b[>1u", b"\x1b[<1u", b"\x1b[<u"),
+    "kitty's flags": (b"\x1b[=5;1u", b"\x1b[=0u", b"\x1b[=0u"),
+    "modifyOtherKeys": (b"\x1b[>4;2m", b"\x1b[>4m", b"\x1b[>4m"),
+    "synchronized": (b"\x1b[?2026h", b"\x1b[?2026l", b"\x1b[?2026l"),
+    "bold": (b"\x1b[1m", b"\x1b[m", b"\x1b[22m"),
+    "red": (b"\x1b[31m", b"\x1b[m", b"\x1b[39m"),
+    "256 colours": (b"\x1b[48;5;9m", b"\x1b[m", b"\x1b[49m"),
+    "true colour": (b"\x1b[38;2;1;2;3m", b"\x1b[m", b"\x1b[0m"),
+    "colon colour": (b"\x1b[58:5:9m", b"\x1b[m", b"\x1b[59m"),
+    "palette": (b"\x1b]4;1;#ff0000\x07", b"\x1b]104\x1b\\", b"\x1b]104\x07"),
+    "background": (b"\x1b]11;#000000\x1b\\", b"\x1b]111\x1b\\", b"\x1b]111\x07"),
+    "link": (b"\x1b]8;;http://a\x07", b"\x1b]8;;\x1b\\", b"\x1b]8;;\x07"),
+}
+
+
+@pytest.mark.parametrize("trace", TRACES)
+def test_a_trace_is_undone(trace: str) -> None:
+    sets, undoes, _ = TRACES[trace]
+    assert undone(b"some " + sets + b" text\r\n") == undoes
+
+
+@pytest.mark.parametrize("trace", TRACES)
+@pytest.mark.parametrize("everything", [b"\x1bc", None])
+def test_who_cleans_up_leaves_nothing_to_undo(
+    trace: str, everything: bytes | None
+) -> None:
+    sets, _, resets = TRACES[trace]
+    if everything and trace in ("palette", "background", "link"):
+        resets += everything
+    assert undone(sets, everything or resets) == b""
+
+
+@pytest.mark.parametrize(
+    "output",
+    [
+        b"plain text\r\n",
+        b"\x1b[31mred\x1b[0m \x1b[1;4mbold\x1b[m \x1b[7minverse\x1b[27m",
+        b"\x1b[H\x1b[2J\x1b[10;5Hmoved",
+        b"\x1b[6n\x1b[c",
+        b"\x1b]0;title\x07",
+        b"\x1b]11;?\x07",
+        b"\x1b[?12h\x1b[?9999h",
+        b"\x1b[?25l\x1b[?25h",
+        b"\x1b[!p",
+        b"\x1b[12h\x1b[12l\x1bPdcs\x1b\\\x1b_apc\x1b\\\x1bM\x1b7",
+        b"\x1b[1 m\x1b[1;" + b"9" * 5000 + b"m\x1b[<5x",
+    ],
+)
+def test_a_plain_session_adds_nothing(output: bytes) -> None:
+    assert undone(output) == b""
+    assert tracker(output).redo() == b""
+
+
+EVERYTHING = b"".join(sets for sets, _, _ in TRACES.values()) + b"\x1b[20h\x1b)0"
+
+
+def test_everything_at_once() -> None:
+    before = tracker(EVERYTHING)
+    undo = before.undo()
+    assert undone(EVERYTHING, undo) == b""
+    assert undone(EVERYTHING, undo, before.redo()) == undo
+
+
+def test_a_soft_reset_resets_some() -> None:
+    sets = b"\x1b[?1;25h\x1b[?25l\x1b[4h\x1b[31m\x1b(0\x0e\x1b=\x1b[2;3r"
+    assert undone(sets, b"\x1b[!p") == b""
+    assert undone(b"\x1b[?1049h\x1b[!p") == b"\x1b[?1049l", "the screen stays"
+
+
+def test_a_sequence_that_was_cut_off_is_broken_off() -> None:
+    assert undone(b"\x1b]0;half a tit") == b"\x18"
+    assert undone(b"\x1b[?1049h\x1b[3") == b"\x18\x1b[?1049l"
+
+
+def test_pushes_are_bounded() -> None:
+    assert undone(b"\x1b[>1u" * 1000) == b"\x1b[<16u"
+
+
+OUTPUT = st.lists(
+    st.sampled_from(
+        [
+            *(part for parts in TRACES.values() for part in parts),
+            *(b"text", b"\x1b[0m", b"\x1bc", b"\x1b[!p", b"\x1b[?1;1000;2004h"),
+            *(b"\x1b[", b"\x1b]8;;", b"\x1b", b"\x18", b"\x1b)0", b"\x1b[20h"),
+        ]
+    )
+    | st.binary(max_size=4),
+    max_size=12,
+).map(b"".join)
+
+
+@thorough
+@given(OUTPUT, CUTS)
+def test_the_pieces_make_no_difference(output: bytes, cuts: list[int]) -> None:
+    assert undone(*cut(output, cuts)) == undone(output)
+
+
+@thorough
+@given(OUTPUT)
+def test_undoing_leaves_nothing_to_undo(output: bytes) -> None:
+    assert undone(output, undone(output)) == b""
+
+
+@thorough
+@given(OUTPUT)
+def test_what_is_set_again_is_what_was_set(output: bytes) -> None:
+    before = tracker(output)
+    undo = before.undo()
+    again = undone(output, undo, before.redo())
+    assert again == undo.removeprefix(b"\x18")

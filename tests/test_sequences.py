@@ -1,0 +1,86 @@
+"""Terminal output is taken apart the same way, however it comes in pieces."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from novaconsole.sequences import Sequence, SequenceParser, Text
+from pieces import CUTS, cut, thorough, ways_to_cut
+
+
+def parsed(*pieces: bytes) -> list[Text | Sequence]:
+    """The events, neighbouring texts made one."""
+    parser, events = SequenceParser(), list[Text | Sequence]()
+    for piece in pieces:
+        for event in parser.feed(piece):
+            if events and isinstance(event, Text) and isinstance(events[-1], Text):
+                events[-1] = Text(events[-1].data + event.data)
+            else:
+                events.append(event)
+    return events
+
+
+@pytest.mark.parametrize(
+    ("data", "events"),
+    [
+        (b"plain \xff\r\n\x07", [Text(b"plain \xff\r\n\x07")]),
+        (b"\x1b[0;1m", [Sequence(b"[", b"0;1", b"m")]),
+        (b"\x1b[?25l", [Sequence(b"[", b"?25", b"l")]),
+        (b"\x1b[2 q", [Sequence(b"[", b"2 ", b"q")]),
+        (b"\x1bc", [Sequence(b"", b"", b"c")]),
+        (b"\x1b(0", [Sequence(b"", b"(", b"0")]),
+        (b"\x1b]0;title\x07", [Sequence(b"]", b"0;title")]),
+        (b"\x1b]0;t\xc3\xa9\x1b\\", [Sequence(b"]", "0;té".encode())]),
+        (b"\x1bP1$r\x07x\x1b\\", [Sequence(b"P", b"1$r\x07x")]),
+        (b"\x1b_app\x1b\\.", [Sequence(b"_", b"app"), Text(b".")]),
+        # Control characters inside are carried out, and CAN and SUB break off.
+        (b"\x1b[1\n;2m", [Text(b"\n"), Sequence(b"[", b"1;2", b"m")]),
+        (b"\x1b[1\x18m", [Text(b"m")]),
+        (b"\x1b[1\x1am", [Text(b"m")]),
+        (b"\x1b]0;t\x18m", [Text(b"m")]),
+        # ESC begins anew.
+        (b"\x1b[1\x1b[2m", [Sequence(b"[", b"2", b"m")]),
+        (b"\x1b]0;t\x1b[2m", [Sequence(b"[", b"2", b"m")]),
+        (b"\x1b\x1bc", [Sequence(b"", b"", b"c")]),
+        # DEL is nothing; a byte of a character is no part of a sequence.
+        (b"\x1b[1\x7fm", [Sequence(b"[", b"1", b"m")]),
+        (b"\x1b[1\xc3\xa9", [Text("é".encode())]),
+        (b"a\x1b[", [Text(b"a")]),
+    ],
+)
+def test_what_is_found(data: bytes, events: list[Text | Sequence]) -> None:
+    for cuts in ways_to_cut(data):
+        assert parsed(*cut(data, cuts)) == events
+
+
+BITS = [bytes([byte]) for byte in b"\x1b\x1b\x1b[[]P\\?01;m h\x07\x18\n(Bc\x7f\xc3\xa9"]
+
+
+@thorough
+@given(st.lists(st.sampled_from(BITS) | st.binary(max_size=5)).map(b"".join), CUTS)
+def test_the_pieces_make_no_difference(data: bytes, cuts: list[int]) -> None:
+    assert parsed(*cut(data, cuts)) == parsed(data)
+
+
+@pytest.mark.parametrize("start", [b"\x1b[", b"\x1b]", b"\x1bP"])
+def test_what_never_ends_is_not_kept(start: bytes) -> None:
+    parser = SequenceParser()
+    for piece in [start, *[b"0" * 1000] * 100]:
+        assert not [each for each in parser.feed(piece) if isinstance(each, Sequence)]
+    ended = [each for each in parser.feed(b"\x1b\\") if isinstance(each, Sequence)]
+    assert all(len(each.parameters) <= 4096 + 1 for each in ended)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "numbers"),
+    [
+        (b"", [0]),
+        (b"?1049;25", [1049, 25]),
+        (b";5", [0, 5]),
+        (b"4:3;1", [4, 1]),
+        (b"1 ", []),
+        (b">4;1", [4, 1]),
+    ],
+)
+def test_parameters_as_numbers(parameters: bytes, numbers: list[int]) -> None:
+    assert Sequence(b"[", parameters, b"m").numbers == numbers
