@@ -170,9 +170,9 @@ class ModeTracker:
         if self._cursor_shape:
             out += b"\x1b[%b q" % self._cursor_shape
         for flags in self._keyboard:
-            out += b"\x1b[>%bu" % flags
+            out += b"\x1b[>" + flags + b"u"
         if self._keyboard_flags:
-            out += b"\x1b[=%bu" % self._keyboard_flags
+            out += b"\x1b[=" + self._keyboard_flags + b"u"
         if self._other_keys:
             out += b"\x1b[>%bm" % self._other_keys
         for attribute in self._attributes.values():

@@ -13,10 +13,8 @@ from shell import Guest, Shell, unchanged
 # As an editor with a mouse begins, and as it would have ended.
 EDITOR = b"\x1b[?1049h\x1b[?1h\x1b=\x1b[?2004h\x1b[?1000h\x1b[?1006h\x1b[?25l\x1b[31m~"
 LEFT = b"\x1b[?1049l\x1b[?1l\x1b[?25h\x1b[?1000l\x1b[?1006l\x1b[?2004l\x1b>\x1b[m"
-# OSC, CSI and other escape sequences; bash writes none with its plain prompt.
-SEQUENCE = re.compile(
-    rb"\x1b(?:\][^\x07\x1b]*(?:\x07|\x1b\\)|\[[0-?]*[ -/]*[@-~]|[^[\]])"
-)
+# Control and escape sequences; bash writes none with its plain prompt.
+SEQUENCE = re.compile(rb"\x1b(?:\[[0-?]*[ -/]*[@-~]|[^[])")
 
 
 def quit_by_escape(shell: Shell, guest: Guest) -> int:
