@@ -41,4 +41,5 @@ class Attachment:
             seconds=trio.current_time() - self.link.opened_at,
             bytes_in=self.link.bytes_in,
             closed=self.link.closed,
+            bytes_out=self.link.bytes_out,
         )

@@ -68,7 +68,9 @@ class Console:
                     raise
                 self._tell(f"waiting: {exc}")
             else:
-                if session.input_has_ended and not link.is_refusal:
+                # Nothing sent and nothing received: it was no console at all.
+                was_used = link.bytes_out > 0 or not link.is_refusal
+                if session.input_has_ended and was_used:
                     session.end(Ended(Reason.INPUT_ENDED, closed=link.closed))
                     return
                 session.was_attached |= link.was_used

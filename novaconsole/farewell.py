@@ -33,6 +33,7 @@ class Finished:
         seconds: how long the link was open.
         bytes_in: payload received.
         closed: how it ended; None while nobody but us has ended it.
+        bytes_out: payload sent.
     """
 
     title: str
@@ -40,6 +41,7 @@ class Finished:
     seconds: float
     bytes_in: int
     closed: Closed | None = None
+    bytes_out: int = 0
 
     @property
     def was_used(self) -> bool:

@@ -505,3 +505,11 @@ def test_a_reader_that_leaves_in_an_outage_ends_it(tmp_path: Path) -> None:
                 assert process.poll() is None
             process.stdout.close()
             assert process.wait(PATIENCE) == 0
+
+
+def test_a_refusal_is_no_end_of_empty_input(tmp_path: Path) -> None:
+    """Nothing was sent, nothing was received: there was no console."""
+    with Guest(drops=True) as guest, Shell(tmp_path) as shell, unchanged(shell):
+        status, output = shell.run(f"novaconsole -w 5 {guest.url} < /dev/null")
+        assert status == 3
+        assert b"dropped the connection at once" in output
