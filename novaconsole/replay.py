@@ -10,6 +10,8 @@ from novaconsole.link import Link
 from novaconsole.locate import Source
 
 _FETCH_SECONDS = 10.0
+# A hard reboot starts the log afresh: what was seen is not in it, all of it is new.
+_ALL_LINES = 1_000_000
 # After an answered ping, what was sent before it has arrived, and needs no more than
 # to be picked up.
 _PICK_UP_SECONDS = 0.05
@@ -84,7 +86,7 @@ class Replay:
             self._has_begun = True
             joined = self._seen.attach(text, bytes(live), self._lines)
             return for_screen(joined.text) + joined.rest
-        gap = self._seen.resume(text, bytes(live), self._lines)
+        gap = self._seen.resume(text, bytes(live), _ALL_LINES)
         if not gap.complete:
             say("some output may be missing here, or be shown twice")
         return for_screen(gap.text) + bytes(live)
