@@ -59,9 +59,9 @@ async def attach(
             raise session.failure
         ended = session.ended
         assert ended is not None
-        last = session.last or session.attachment
-        if last is not None:
-            await _say_farewell(ended, last.finished, options, notices, signals)
+        if session.last is not None:
+            link = session.last.finished
+            await _say_farewell(ended, link, options, notices, signals)
     return ended
 
 

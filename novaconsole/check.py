@@ -5,28 +5,26 @@ console is held for about a second.
 """
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, TypeVar
 
 import trio
 
 from novaconsole import nova
-from novaconsole.cloud import Cloud
-from novaconsole.connect import ConnectOptions, fail_at, open_stream, reach
+from novaconsole.connect import ConnectOptions, fail_at, reach, upgrade
 from novaconsole.errors import (
     ConnectError,
     ConnectionLost,
-    HandshakeFailed,
     NovaConsoleError,
     UsageError,
 )
-from novaconsole.link import Link, open_link
+from novaconsole.link import Link
 from novaconsole.locate import CloudSource, Source, UrlSource
 from novaconsole.notices import Notices
-from novaconsole.target import Target, TLSOptions, is_loopback
+from novaconsole.target import Target, TLSOptions
 from novaconsole.transport import certificate_of, resolve, start_tls, tls_context
 
 # nova-serialproxy looks at the token after the upgrade, and asks the compute host.
@@ -92,79 +90,59 @@ async def check(options: CheckOptions, notices: Notices) -> int:
     Args:
         options: what to check.
         notices: told each step.
+
+    Raises:
+        UsageError: there is no way to check.
     """
-    checkup = _Checkup(options, notices)
+    if not isinstance(options.source, CloudSource | UrlSource):
+        raise UsageError("--check wants a server or a URL")
+    checkup = _Checkup(options.source, options, notices)
     try:
         await checkup.run()
-    except NovaConsoleError as exc:
+    except NovaConsoleError as exc:  # a step has told it
         return exc.exit_status
     return 0
 
 
 class _Checkup:
-    def __init__(self, options: CheckOptions, notices: Notices) -> None:
+    def __init__(
+        self, source: CloudSource | UrlSource, options: CheckOptions, notices: Notices
+    ) -> None:
+        self._source = source
         self._options = options
+        # The check does its own ping.
+        self._connect = replace(options.connect, keepalive=0)
         self._notices = notices
 
     async def run(self) -> None:
-        options = self._options
         target, tls = await self._locate()
         async with AsyncExitStack() as stack:
             stream = await self._open_stream(target, tls, stack)
             with self._step("upgrade") as step:
-                try:
-                    link = await self._upgrade(stream, target, stack)
-                except HandshakeFailed as exc:
-                    if exc.status != 400:
-                        raise
-                    stream = await open_stream(
-                        target, tls, options.connect.proxy(target)
-                    )
-                    link = await self._upgrade(stream, target, stack, ())
+                deadline = trio.current_time() + self._connect.timeout
+                link = await upgrade(
+                    stack, stream, target, tls, self._connect, deadline
+                )
                 step.detail = "the server speaks websocket"
             await self._use(link)
-
-    async def _upgrade(
-        self,
-        stream: trio.abc.Stream,
-        target: Target,
-        stack: AsyncExitStack,
-        subprotocols: Sequence[str] | None = None,
-    ) -> Link:
-        connect = self._options.connect
-        if subprotocols is None:
-            subprotocols = connect.subprotocols
-        opened = open_link(
-            stream,
-            target,
-            deadline=trio.current_time() + connect.timeout,
-            subprotocols=subprotocols,
-            headers=connect.headers,
-        )
-        return await stack.enter_async_context(opened)
 
     # ---- the cloud
 
     async def _locate(self) -> tuple[Target, TLSOptions]:
-        match self._options.source:
+        match self._source:
             case UrlSource(target, tls):
                 return target, tls
             case CloudSource() as source:
-                try:
-                    return await self._ask_cloud(source.cloud, source.wanted)
-                finally:
-                    source.close()
-            case _:
-                raise UsageError("--check wants a server or a URL")
+                return await self._ask_cloud(source)
 
-    async def _ask_cloud(self, cloud: Cloud, wanted: str) -> tuple[Target, TLSOptions]:
+    async def _ask_cloud(self, source: CloudSource) -> tuple[Target, TLSOptions]:
         with self._step("credentials") as step:
-            step.detail = await _in_thread(cloud.authenticate)
+            step.detail = await _in_thread(source.cloud.authenticate)
         with self._step("catalogue") as step:
-            endpoint = await _in_thread(cloud.compute_endpoint)
+            endpoint = await _in_thread(source.cloud.compute_endpoint)
             step.detail, step.facts = f"Nova is at {endpoint}", {"endpoint": endpoint}
         with self._step("server") as step:
-            server = await _in_thread(partial(cloud.find_server, wanted))
+            server = await _in_thread(source.find_server)
             step.detail = f"{server.name} is {server.id}"
             step.facts = {"server": server.name, "id": server.id}
         with self._step("status") as step:
@@ -172,22 +150,22 @@ class _Checkup:
             nova.check_running(server)
             step.detail = server.state
         with self._step("console") as step:
-            url = await _in_thread(partial(cloud.console_url, server))
-            target = Target.parse(url, name=server.name)
-            step.detail, step.facts = target.masked_url, {"url": target.masked_url}
-            if is_loopback(target.host) and not is_loopback(cloud.host or ""):
+            found = await _in_thread(partial(source.open_console, server))
+            url = found.target.masked_url
+            step.detail, step.facts = url, {"url": url}
+            if found.misled:
                 step.detail += ", which is this machine, and the cloud is elsewhere"
-        return target, cloud.tls
+        return found.target, found.tls
 
     # ---- the network
 
     async def _open_stream(
         self, target: Target, tls: TLSOptions, stack: AsyncExitStack
     ) -> trio.abc.Stream:
-        connect = self._options.connect
+        connect = self._connect
         deadline = trio.current_time() + connect.timeout
-        proxy = connect.proxy(target)
         with self._step("name") as step:
+            proxy = connect.proxy(target)
             if proxy is not None:
                 step.mark, step.detail = "skipped", "the proxy resolves it"
             else:

@@ -225,7 +225,14 @@ def _check(
     from novaconsole.check import CheckOptions, check
 
     options = CheckOptions(source, connect, may_type=may_type, as_json=as_json)
-    return _run(lambda: check(options, notices), notices)
+
+    async def run() -> int:
+        try:
+            return await check(options, notices)
+        finally:
+            source.close()
+
+    return _run(run, notices)
 
 
 def _run(run: Callable[[], Awaitable[int]], notices: Notices) -> int:

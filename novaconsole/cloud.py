@@ -159,19 +159,11 @@ class Cloud:
             )
             return str(console["url"])
 
-    def console_log(self, server: Server, lines: int | None = None) -> str:
-        """What the guest printed, as far as Nova kept it.
-
-        Args:
-            server: whose.
-            lines: how many, from the end; None for all.
-        """
+    def console_log(self, server: Server) -> str:
+        """All that the guest printed, as far as Nova kept it."""
         with self._asked_nova() as compute:
             response = compute.post(
-                f"/servers/{server.id}/action",
-                json={
-                    "os-getConsoleOutput": {} if lines is None else {"length": lines}
-                },
+                f"/servers/{server.id}/action", json={"os-getConsoleOutput": {}}
             )
             output = _content(response, "show the console log", "output")
             return output if isinstance(output, str) else ""

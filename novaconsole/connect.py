@@ -111,10 +111,35 @@ async def open_console(
         UsageError: a file for TLS cannot be used.
     """
     deadline = trio.current_time() + options.timeout
-
-    async def enter_link(stack: AsyncExitStack, subprotocols: Sequence[str]) -> Link:
+    async with AsyncExitStack() as stack:
         with fail_at(deadline, target, options):
             stream = await open_stream(target, tls, options.proxy(target))
+        yield await upgrade(stack, stream, target, tls, options, deadline)
+
+
+async def upgrade(
+    stack: AsyncExitStack,
+    stream: trio.abc.Stream,
+    target: Target,
+    tls: TLSOptions,
+    options: ConnectOptions,
+    deadline: float,
+) -> Link:
+    """Make a stream a websocket; another one, where it refuses our subprotocols.
+
+    Args:
+        stack: the link is closed with it.
+        stream: connected to the target; closed with the link, or on failure.
+        target: where it leads.
+        tls: how to trust it, should it have to be connected to once more.
+        options: how to reach it.
+        deadline: on trio's clock.
+
+    Raises:
+        ConnectError: the server did not agree, or not in time.
+    """
+
+    async def enter(stream: trio.abc.Stream, subprotocols: Sequence[str]) -> Link:
         link = open_link(
             stream,
             target,
@@ -126,12 +151,12 @@ async def open_console(
         )
         return await stack.enter_async_context(link)
 
-    async with AsyncExitStack() as stack:
-        try:
-            link = await enter_link(stack, options.subprotocols)
-        except HandshakeFailed as exc:
-            if exc.status != 400 or not options.subprotocols:
-                raise
-            _log.debug("refused with 400: once more without a subprotocol")
-            link = await enter_link(stack, ())
-        yield link
+    try:
+        return await enter(stream, options.subprotocols)
+    except HandshakeFailed as exc:
+        if exc.status != 400 or not options.subprotocols:
+            raise
+    _log.debug("refused with 400: once more without a subprotocol")
+    with fail_at(deadline, target, options):
+        stream = await open_stream(target, tls, options.proxy(target))
+    return await enter(stream, ())

@@ -12,7 +12,6 @@ from novaconsole.farewell import SETTLED_SECONDS, Finished, loss
 from novaconsole.keyboard import PipedInput, read_keyboard, send_input
 from novaconsole.link import Link
 from novaconsole.pipes import Output
-from novaconsole.reattach import Persistence
 from novaconsole.replay import Replay
 from novaconsole.session import Session
 from novaconsole.silence import explain_silence
@@ -34,12 +33,6 @@ class Console:
     def __init__(self, session: Session) -> None:
         self._session = session
         self._options = options = session.options
-        self._source = options.source
-        self._persistence = Persistence(
-            wait=options.wait,
-            reconnect=options.reconnect,
-            renews=options.source.renews,
-        )
         piped = session.stdio.piped
         self._piped = PipedInput(piped) if piped else None
         self._replay = Replay(options.history) if options.history else None
@@ -58,7 +51,7 @@ class Console:
                 self._session.end(Ended(Reason.CLOSED, error=exc))
 
     async def _stay_attached(self) -> None:
-        session, persistence = self._session, self._persistence
+        session, persistence = self._session, self._session.persistence
         while True:
             try:
                 link, by_hand = await self._attach_once()
@@ -73,7 +66,6 @@ class Console:
                 if session.input_has_ended and was_used:
                     session.end(Ended(Reason.INPUT_ENDED, closed=link.closed))
                     return
-                session.was_attached |= link.was_used
                 pause = persistence.after_link(link, by_hand=by_hand)
                 if pause is None:
                     session.end(Ended(Reason.CLOSED, closed=link.closed))

@@ -58,7 +58,7 @@ def _type(session: Session, typed: bytes) -> None:
         attachment.typed.send_nowait(typed)
         if b"\r" in typed or b"\n" in typed:
             attachment.enter_typed.set()
-    elif _INTERRUPT in typed and not session.was_attached:
+    elif _INTERRUPT in typed and not session.persistence.was_attached:
         session.end(Ended(Reason.SIGNAL, signum=SIGINT))  # nobody else can mean it
     else:
         session.ring()

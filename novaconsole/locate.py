@@ -59,8 +59,8 @@ class Source(Protocol):
         """
         ...
 
-    async def console_log(self, lines: int | None) -> str:
-        """What the guest printed before; all of it for None.
+    async def console_log(self) -> str:
+        """What the guest printed before, as far as the cloud kept it.
 
         Raises:
             NovaConsoleError: it is not to be had.
@@ -80,7 +80,7 @@ class _NoCloud:
         """Nobody to ask."""
         return None
 
-    async def console_log(self, lines: int | None) -> str:
+    async def console_log(self) -> str:
         """Nobody to ask."""
         raise ConsoleUnavailable("only a cloud has the console log")
 
@@ -158,23 +158,43 @@ class CloudSource:
             self.cloud.refresh, server, abandon_on_cancel=True
         )
 
-    async def console_log(self, lines: int | None) -> str:
+    async def console_log(self) -> str:
         """Ask the cloud, for a server that `locate` has found, running or not."""
         server = self._server
         if server is None:
             raise ConsoleUnavailable("no server, no console log")
         return await trio.to_thread.run_sync(
-            self.cloud.console_log, server, lines, abandon_on_cancel=True
+            self.cloud.console_log, server, abandon_on_cancel=True
         )
 
     def close(self) -> None:
         """Let go of the cloud; a token that is to be cached is cached now."""
         self.cloud.close()
 
-    def _locate(self) -> Destination:
+    def find_server(self) -> Server:
+        """Ask which server is meant, and how it is now; blocks.
+
+        Raises:
+            CloudError: there is none, or several.
+        """
+        if self._server is not None:
+            self._server = self.cloud.refresh(self._server)
+            return self._server
+        try:
+            self._server = self.cloud.find_server(self.wanted)
+        except ServerNotFound:
+            if self._names is None:
+                self._names = self.cloud.server_names()
+            raise nova.no_such_server(self.wanted, self._names) from None
+        return self._server
+
+    def open_console(self, server: Server) -> Destination:
+        """Ask for a new URL of the console of a server that runs; blocks.
+
+        Raises:
+            CloudError: there is none.
+        """
         cloud = self.cloud
-        self._server = server = self._find(cloud)
-        nova.check_running(server)
         try:
             target = Target.parse(cloud.console_url(server), name=server.name)
         except UsageError as exc:
@@ -185,12 +205,7 @@ class CloudSource:
         misled = is_loopback(target.host) and not is_loopback(cloud.host or "")
         return Destination(target, cloud.tls, misled)
 
-    def _find(self, cloud: Cloud) -> Server:
-        if self._server is not None:
-            return cloud.refresh(self._server)
-        try:
-            return cloud.find_server(self.wanted)
-        except ServerNotFound:
-            if self._names is None:
-                self._names = cloud.server_names()
-            raise nova.no_such_server(self.wanted, self._names) from None
+    def _locate(self) -> Destination:
+        server = self.find_server()
+        nova.check_running(server)
+        return self.open_console(server)

@@ -21,13 +21,16 @@ class Persistence:
         wait: try until the console has been reached for the first time.
         reconnect: try again whenever it was lost.
         renews: whether each try has a new URL.
+
+    Attributes:
+        was_attached: whether a link has led to a console.
     """
 
     def __init__(self, *, wait: bool, reconnect: bool, renews: bool) -> None:
         self._wait = wait
         self._reconnect = reconnect
         self._renews = renews
-        self._was_attached = False
+        self.was_attached = False
         self._by_hand = False
         self._start_outage()
 
@@ -38,7 +41,7 @@ class Persistence:
 
     @property
     def _is_wanted(self) -> bool:
-        if self._was_attached:
+        if self.was_attached:
             return self._reconnect or self._by_hand
         return self._wait
 
@@ -65,18 +68,18 @@ class Persistence:
             Seconds to wait before the next try; None to give up.
         """
         if by_hand:
-            self._was_attached = self._by_hand = True
+            self.was_attached = self._by_hand = True
             self._start_outage()
             return 0
         if link.was_used:
-            self._was_attached = True
+            self.was_attached = True
             self._by_hand = False
             self._start_outage()
             return 0 if self._reconnect else None
         # The proxy accepts everybody, and hangs up on those it does not want.
         self._refusals += 1
         is_useless = not self._renews and (
-            not self._was_attached or self._refusals >= _TRIES_WITH_ONE_URL
+            not self.was_attached or self._refusals >= _TRIES_WITH_ONE_URL
         )
         if is_useless or not (self._is_wanted or self._reconnect):
             return None

@@ -95,7 +95,7 @@ class Replay:
         """The log of a server that cannot be attached to; empty if there is none."""
         with trio.move_on_after(_FETCH_SECONDS):
             try:
-                text = await source.console_log(None)
+                text = await source.console_log()
             except NovaConsoleError:
                 return b""  # why it cannot be attached to is what counts
             shown = for_screen(last_lines(text, self._lines))
@@ -105,7 +105,7 @@ class Replay:
     async def _fetch(self, source: Source, say: Callable[[str], None]) -> str | None:
         with trio.move_on_after(_FETCH_SECONDS):
             try:
-                text = await source.console_log(None)
+                text = await source.console_log()
             except NovaConsoleError as exc:
                 say(f"no history: {exc}")
                 return None

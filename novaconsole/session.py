@@ -25,6 +25,7 @@ from novaconsole.locate import Source
 from novaconsole.logfile import LogFile
 from novaconsole.modes import ModeTracker
 from novaconsole.notices import VERBOSE, Notices
+from novaconsole.reattach import Persistence
 from novaconsole.stdio import Stdio
 from novaconsole.terminal import Terminal
 
@@ -75,7 +76,7 @@ class Session:
         failure: why the console could not be reached, None where it could.
         attachment: the link in use; None before the first and in an outage.
         last: the attachment before, None before the first has ended.
-        was_attached: whether a link has led to a console.
+        persistence: decides whether there is another link.
         has_begun: whether the terminal is ours.
         input_has_ended: whether piped input has been sent to its end.
         silence_explained: whether the user has been told why nothing comes.
@@ -99,7 +100,11 @@ class Session:
         self.failure: NovaConsoleError | None = None
         self.attachment: Attachment | None = None
         self.last: Attachment | None = None
-        self.was_attached = False
+        self.persistence = Persistence(
+            wait=options.wait,
+            reconnect=options.reconnect,
+            renews=options.source.renews,
+        )
         self.input_has_ended = False
         self.silence_explained = False
         self.quiet_since = math.inf

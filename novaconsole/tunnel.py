@@ -48,7 +48,7 @@ async def connect_through(proxy: Proxy, target: Target) -> trio.abc.Stream:
         raise unreachable(proxy, exc) from exc
     try:
         return await open_tunnel(stream, target, proxy)
-    except BaseException:
+    except BaseException:  # a cancellation, too
         await trio.aclose_forcefully(stream)
         raise
 

@@ -4,3 +4,17 @@
 - No sleep to let something happen: wait for it, within a bound.
 - Whoever starts a process or a server ends it.
 """
+
+from collections.abc import Iterator
+
+import pytest
+
+import fake_cloud as fake
+from fake_cloud import FakeCloud
+
+
+@pytest.fixture
+def cloud() -> Iterator[FakeCloud]:
+    """A cloud on loopback; nobody is told of it yet."""
+    with fake.fake_cloud() as cloud:
+        yield cloud

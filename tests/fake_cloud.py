@@ -5,6 +5,7 @@ to it.  What a test wants to be different, it sets on the `FakeCloud`.
 """
 
 import json
+import os
 import re
 import socket
 import ssl
@@ -19,6 +20,8 @@ from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 from urllib.parse import parse_qs, urlsplit
 from uuid import uuid4
+
+import pytest
 
 USER, PASSWORD, PROJECT = "demo", "pass-phrase-of-the-user", "demo"
 KEYSTONE_TOKEN = "gAAAAAB-keystone-token"  # and a number
@@ -594,6 +597,15 @@ def fake_cloud(context: ssl.SSLContext | None = None) -> Iterator[FakeCloud]:
 def write_clouds(path: Path, **clouds: dict[str, Any]) -> Path:
     """Write a clouds.yaml; JSON is YAML."""
     path.write_text(json.dumps({"clouds": clouds}))
+    return path
+
+
+def isolate(monkeypatch: pytest.MonkeyPatch, directory: Path) -> Path:
+    """Have this process see no other configuration than the file that is returned."""
+    for name in os.environ.keys() - without_settings(os.environ).keys():
+        monkeypatch.delenv(name)
+    path = directory / "clouds.yaml"
+    monkeypatch.setenv("OS_CLIENT_CONFIG_FILE", str(path))
     return path
 
 

@@ -309,6 +309,26 @@ _HELD = {"01", "08"}  # TCP_ESTABLISHED, TCP_CLOSE_WAIT in linux/tcp_states.h
 _FLOOD_LINES = 1000
 
 
+@contextmanager
+def program(
+    home: Path, *arguments: str, stdin: int = subprocess.PIPE
+) -> Iterator[subprocess.Popen[bytes]]:
+    """The program in a session of its own: no terminal anywhere."""
+    with subprocess.Popen(
+        [*PROGRAM, *arguments],
+        stdin=stdin,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environment(home),
+        cwd=home,
+        start_new_session=True,
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
 def numbered_lines(size: int) -> bytes:
     """The first `size` bytes of an endless row of lines, no two of them equal."""
     count = size // len(_line(0)) + 1

@@ -1,8 +1,6 @@
 """`--check`: each step of the way is told, and the first that fails ends it."""
 
 import json
-import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +12,7 @@ from fake_cloud import FakeCloud, write_clouds
 from novaconsole.check import CheckOptions, check
 from novaconsole.cloud import CloudOptions
 from novaconsole.connect import ConnectOptions
+from novaconsole.errors import UsageError
 from novaconsole.locate import CloudSource, DemoSource, Source, UrlSource
 from novaconsole.notices import Notices
 from novaconsole.proxy import Proxy
@@ -49,15 +48,12 @@ STEPS = [
 ANSWERS = {PING: PONG, CLOSE: CLOSE}
 
 
-@pytest.fixture
-def cloud(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeCloud]:
-    for name in os.environ.keys() - fake.without_settings(os.environ).keys():
-        monkeypatch.delenv(name)
-    path = tmp_path / "clouds.yaml"
-    monkeypatch.setenv("OS_CLIENT_CONFIG_FILE", str(path))
-    with fake.fake_cloud() as cloud:
-        write_clouds(path, fake=cloud.config())
-        yield cloud
+@pytest.fixture(autouse=True)
+def configure(
+    cloud: FakeCloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Make the fake cloud the only one."""
+    write_clouds(fake.isolate(monkeypatch, tmp_path), fake=cloud.config())
 
 
 async def rows(
@@ -67,7 +63,10 @@ async def rows(
     timeout = settings.pop("timeout", AT_ONCE_SECONDS)
     connect = ConnectOptions(timeout=timeout, **settings.pop("connect", {}))
     options = CheckOptions(source, connect, as_json=True, **settings)
-    status = await check(options, Notices())
+    try:
+        status = await check(options, Notices())
+    finally:
+        source.close()
     said = capfd.readouterr()
     assert said.out == ""
     assert not [secret for secret in fake.SECRETS if secret in said.err]
@@ -239,5 +238,36 @@ async def test_through_a_proxy(capfd: pytest.CaptureFixture[str]) -> None:
     assert f"127.0.0.1:{port}" in found[-1]["detail"]
 
 
-async def test_the_demo_needs_no_check(capfd: pytest.CaptureFixture[str]) -> None:
-    assert await rows(capfd, DemoSource()) == (2, [])
+async def test_there_is_no_way_to_the_demo() -> None:
+    with pytest.raises(UsageError, match="--check wants a server or a URL"):
+        await check(CheckOptions(DemoSource(), ConnectOptions()), Notices())
+
+
+async def test_close_names_are_offered_here_too(
+    capfd: pytest.CaptureFixture[str], cloud: FakeCloud
+) -> None:
+    cloud.add("vm-1")
+    status, found = await rows(capfd, CloudSource("vm1", CloudOptions("fake")))
+    assert status == 1
+    assert "did you mean vm-1?" in found[-1]["detail"]
+
+
+async def test_a_url_that_makes_no_sense_is_the_clouds_fault(
+    capfd: pytest.CaptureFixture[str], cloud: FakeCloud
+) -> None:
+    cloud.add("vm")
+    cloud.console_url = "http://no.websocket/"
+    status, found = await rows(capfd, CloudSource("vm", CloudOptions("fake")))
+    assert status == 1
+    assert (found[-1]["step"], found[-1]["mark"]) == ("console", "failed")
+    assert "base_url" in found[-1]["hint"]
+
+
+async def test_a_bad_proxy_is_told(capfd: pytest.CaptureFixture[str]) -> None:
+    def refuse(_: Target) -> Proxy:
+        raise UsageError("HTTPS_PROXY: not a URL of a proxy")
+
+    source = UrlSource(Target.parse("wss://console.invalid/"), TLSOptions())
+    status, found = await rows(capfd, source, connect={"proxy": refuse})
+    assert status == 2
+    assert "HTTPS_PROXY" in found[-1]["detail"]

@@ -75,7 +75,6 @@ LONGER = {
     "link": "the client's and the server's end of one protocol",
     "cli": "one signature holds all options",
     "arguments": "one table holds all options with their help",
-    "check": "the way has twelve steps",
     "modes": "one table of what a terminal remembers",
     "cloud": "each way in which a cloud refuses has words of its own",
 }

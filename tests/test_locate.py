@@ -33,21 +33,12 @@ NAMES = "/compute/v2.1/servers"
 Configure = Callable[..., None]
 
 
-@pytest.fixture
-def cloud() -> Iterator[FakeCloud]:
-    with fake.fake_cloud() as cloud:
-        yield cloud
-
-
 @pytest.fixture(autouse=True)
 def configure(
     cloud: FakeCloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Configure:
     """Make the fake cloud the only one; call it to change its entry."""
-    for name in os.environ.keys() - fake.without_settings(os.environ).keys():
-        monkeypatch.delenv(name)
-    path = tmp_path / "clouds.yaml"
-    monkeypatch.setenv("OS_CLIENT_CONFIG_FILE", str(path))
+    path = fake.isolate(monkeypatch, tmp_path)
 
     def configure(**changed: Any) -> None:
         write_clouds(path, fake=cloud.config(**changed))
@@ -265,7 +256,7 @@ async def test_a_server_that_was_never_found_is_not_asked_for(
 ) -> None:
     assert await source.server() is None
     with pytest.raises(ConsoleUnavailable):
-        await source.console_log(None)
+        await source.console_log()
     assert not cloud.requests
 
     await failure(source, nursery)
@@ -283,8 +274,7 @@ async def test_the_console_log_is_to_be_had_where_the_console_is_not(
     else:
         await failure(source, nursery)
 
-    assert await source.console_log(None) == "one\ntwo\n"
-    assert await source.console_log(1) == "two\n"
+    assert await source.console_log() == "one\ntwo\n"
 
 
 @pytest.mark.parametrize("asks", ["locate", "server", "console_log"])
@@ -300,7 +290,7 @@ async def test_a_cloud_that_is_slow_is_not_waited_for(
     questions = {
         "locate": lambda: locate(source, nursery),
         "server": source.server,
-        "console_log": lambda: source.console_log(None),
+        "console_log": lambda: source.console_log(),
     }
 
     async with trio.open_nursery() as asking:
@@ -340,5 +330,5 @@ async def assert_has_no_cloud(source: Source) -> None:
     assert not source.renews
     assert await source.server() is None
     with pytest.raises(ConsoleUnavailable, match="only a cloud"):
-        await source.console_log(None)
+        await source.console_log()
     source.close()

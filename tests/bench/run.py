@@ -64,11 +64,11 @@ def main() -> None:
             bench.ssh = _ssh(stack, bench)
         figures: list[Figure] = []
         for name in names:
-            print(f"{name} ...", file=sys.stderr, flush=True)  # noqa: T201
+            print(f"{name} ...", file=sys.stderr, flush=True)
             figures += GROUPS[name](bench)
-    print(table(figures))  # noqa: T201
+    print(table(figures))
     for remark in bench.remarks:
-        print(remark)  # noqa: T201
+        print(remark)
     if options.json:
         write_json(
             options.json,

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 import fake_cloud as fake
-from fake_cloud import Answer, FakeCloud, FakeServer, write_clouds
-from shell import AT_ONCE, TOKEN, Guest, Shell, unchanged, wait_until
+from fake_cloud import Answer, FakeCloud, FakeServer
+from shell import AT_ONCE, Guest, Shell, wait_until
 
 PAST = [b"[    0.%06d] boot %d\r\n" % (number * 7919, number) for number in range(40)]
 # What comes over the websocket, with what the console log does not hold.
@@ -19,12 +19,6 @@ LIVE = (
 )
 LATER = b"\r\n[   12.345678] eth0: link up\r\n"
 LINES = 3
-
-
-@pytest.fixture
-def cloud() -> Iterator[FakeCloud]:
-    with fake.fake_cloud() as cloud:
-        yield cloud
 
 
 @pytest.fixture
@@ -39,19 +33,6 @@ def guest(cloud: FakeCloud, server: FakeServer) -> Iterator[Guest]:
     with Guest() as guest:
         cloud.console_url = guest.url
         yield guest
-
-
-@pytest.fixture
-def shell(cloud: FakeCloud, tmp_path: Path) -> Iterator[Shell]:
-    path = write_clouds(tmp_path / "clouds.yaml", fake=cloud.config())
-    variables = {"OS_CLIENT_CONFIG_FILE": str(path), "OS_CLOUD": "fake"}
-    with Shell(tmp_path, **variables) as shell, unchanged(shell):
-        yield shell
-        assert not [
-            secret
-            for secret in (*fake.SECRETS, TOKEN)
-            if secret.encode() in shell.output
-        ]
 
 
 def log_path(server: FakeServer) -> str:

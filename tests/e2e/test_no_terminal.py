@@ -4,8 +4,7 @@ import os
 import random
 import subprocess
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from select import select
 from signal import SIGKILL
@@ -18,34 +17,14 @@ from shell import (
     TOKEN,
     Guest,
     Shell,
-    environment,
     numbered_lines,
+    program,
     unchanged,
     wait_until,
 )
 
 MIB = 1 << 20
 NOISE = random.Random(2).randbytes(MIB)
-
-
-@contextmanager
-def program(
-    home: Path, *arguments: str, stdin: int = subprocess.PIPE
-) -> Iterator[subprocess.Popen[bytes]]:
-    """The program in a session of its own: no terminal anywhere."""
-    with subprocess.Popen(
-        [*PROGRAM, *arguments],
-        stdin=stdin,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env=environment(home),
-        cwd=home,
-        start_new_session=True,
-    ) as process:
-        try:
-            yield process
-        finally:
-            process.kill()
 
 
 # ---- input

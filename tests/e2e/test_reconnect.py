@@ -4,7 +4,6 @@ import fcntl
 import os
 import re
 import select
-import subprocess
 import sys
 import termios
 import threading
@@ -21,12 +20,11 @@ from shell import (
     CTRL_C,
     CTRL_Z,
     PATIENCE,
-    PROGRAM,
     TOKEN,
     Guest,
     Shell,
-    environment,
     numbered_lines,
+    program,
     unchanged,
     wait_until,
 )
@@ -78,24 +76,6 @@ def outage(shell: Shell, guest: Guest) -> Iterator[None]:
         guest.drop()
         shell.expect(WAITING)
         yield
-
-
-@contextmanager
-def program(home: Path, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
-    """The program among pipes."""
-    with subprocess.Popen(
-        [*PROGRAM, *arguments],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env=environment(home),
-        cwd=home,
-        start_new_session=True,
-    ) as process:
-        try:
-            yield process
-        finally:
-            process.kill()
 
 
 # ---- by itself

@@ -13,8 +13,8 @@ from signal import SIGINT
 import pytest
 
 import fake_cloud as fake
-from fake_cloud import FakeCloud, write_clouds
-from shell import AT_ONCE, CTRL_C, TOKEN, Guest, Shell, unchanged
+from fake_cloud import FakeCloud
+from shell import AT_ONCE, CTRL_C, Guest, Shell
 
 LEAVE = 'type "~." to disconnect'
 LISTS = "/compute/v2.1/servers/detail"
@@ -24,30 +24,11 @@ SHORTEST_PAUSE = 0.2
 
 
 @pytest.fixture
-def cloud() -> Iterator[FakeCloud]:
-    with fake.fake_cloud() as cloud:
-        yield cloud
-
-
-@pytest.fixture
 def guest(cloud: FakeCloud) -> Iterator[Guest]:
     """Behind the console of every server."""
     with Guest(echoes=True) as guest:
         cloud.console_url = guest.url
         yield guest
-
-
-@pytest.fixture
-def shell(cloud: FakeCloud, tmp_path: Path) -> Iterator[Shell]:
-    path = write_clouds(tmp_path / "clouds.yaml", fake=cloud.config())
-    variables = {"OS_CLIENT_CONFIG_FILE": str(path), "OS_CLOUD": "fake"}
-    with Shell(tmp_path, **variables) as shell, unchanged(shell):
-        yield shell
-        assert not [
-            secret
-            for secret in (*fake.SECRETS, TOKEN)
-            if secret.encode() in shell.output
-        ]
 
 
 def told(output: bytes) -> list[str]:
