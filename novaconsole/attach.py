@@ -81,7 +81,7 @@ async def _say_farewell(
         notices.say(words)
     if ended.reason is Reason.CLOSED:
         server = await _ask_status(options, signals)
-        hint = advice(link, server)
+        hint = advice(link, server, reconnects=options.reconnect)
         if hint is not None:
             notices.say(hint)
 

@@ -20,6 +20,7 @@ _STALE = "the token has probably expired or is wrong"
 _REFUSED = "the token was probably refused, or the port has just moved"
 _NEW_URL = "get a new URL: openstack console url show --serial SERVER"
 _AGAIN = "run novaconsole again for a new token"
+_LATER = "try again later"
 _STAY = "--reconnect attaches again by itself"
 
 
@@ -98,13 +99,17 @@ def loss(link: Finished) -> str | None:
     return f"connection to {link.title} closed by the other side: {closed}"
 
 
-def advice(link: Finished, server: Server | None) -> str | None:
+def advice(
+    link: Finished, server: Server | None, *, reconnects: bool = False
+) -> str | None:
     """The cause as far as it can be known, and what to try.
 
     Args:
         link: the one that was lost.
         server: as the cloud has it now; None where it was not asked or does not tell.
+        reconnects: whether attaching again was tried, in vain.
     """
+    stay = _LATER if reconnects else _STAY
     if link.closed is None:
         return None
     if server is not None and server.hint is not None:
@@ -114,12 +119,12 @@ def advice(link: Finished, server: Server | None) -> str | None:
     if link.is_late_refusal:
         return "the compute host has probably not answered; tell the cloud's operator"
     if server is not None and server.task:
-        return f"server {server.name!r} is {server.state}: {_STAY}"
+        return f"server {server.name!r} is {server.state}: {stay}"
     if link.closed.code is None:
-        way_back = _STAY if link.named else f"if --reconnect does not help, {_NEW_URL}"
+        way_back = stay if link.named else f"if --reconnect does not help, {_NEW_URL}"
         return f"the proxy or the network between has probably failed; {way_back}"
     if not link.named:
         return None
     if link.closed.code == _TARGET_CLOSED:
-        return f"the guest's machine was probably powered off or restarted; {_STAY}"
-    return _STAY
+        return f"the guest's machine was probably powered off or restarted; {stay}"
+    return stay

@@ -768,3 +768,7 @@ def test_other_shells_complete(
 
     assert form.format("vm") in done.stdout
     assert done.returncode == 0
+
+
+def test_there_is_no_check_of_the_demo(run: Runner) -> None:
+    assert_wrong_usage(run("--demo", "--check"), "--check wants a server or a URL")

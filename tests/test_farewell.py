@@ -224,3 +224,14 @@ def test_a_url_that_worked_once_may_not_work_again(closed: Closed) -> None:
 @pytest.mark.parametrize("closed", [Closed(1000, "Target closed"), Closed(1011)])
 def test_who_closes_a_url_says_enough(closed: Closed) -> None:
     assert advice(finished(closed, named=False), None) is None
+
+
+@pytest.mark.parametrize("closed", [GONE, NO_PONG, Closed(1000), Closed(1011)])
+@pytest.mark.parametrize("found", [None, server("ACTIVE"), server("ACTIVE", task="x")])
+def test_who_has_tried_to_reconnect_is_not_told_to(
+    closed: Closed, found: Server | None
+) -> None:
+    hint = advice(finished(closed), found, reconnects=True)
+    assert hint is not None
+    assert "--reconnect" not in hint
+    assert "later" in hint
