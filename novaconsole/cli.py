@@ -4,6 +4,7 @@ Nothing but typer is imported before an option is known to need it: `--help` and
 `--version` must not wait for trio, nor a URL for openstacksdk.
 """
 
+import gc
 import logging
 import math
 import os
@@ -241,6 +242,8 @@ def _run(run: Callable[[], Awaitable[int]], notices: Notices) -> int:
 
     status = 1
     failure: BaseException | None = None
+    # What has been imported stays: it need not be searched for garbage again and again.
+    gc.freeze()
     try:
         status = trio.run(run)
     except* KeyboardInterrupt:  # before the signals were ours

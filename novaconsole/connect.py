@@ -12,13 +12,8 @@ from novaconsole.errors import ConnectError, HandshakeFailed
 from novaconsole.link import SUBPROTOCOLS, Link, open_link
 from novaconsole.proxy import Proxy
 from novaconsole.target import Target, TLSOptions
-from novaconsole.transport import (
-    ReceiveDecides,
-    limit_receive_buffer,
-    open_tcp,
-    start_tls,
-    tls_context,
-)
+from novaconsole.tcp import ReceiveDecides, limit_receive_buffer
+from novaconsole.transport import open_tcp, start_tls, tls_context
 
 _log = logging.getLogger(__name__)
 

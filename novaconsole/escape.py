@@ -172,6 +172,11 @@ class EscapeParser:
         """
         if self._char is None:
             return [Send(data)] if data else []
+        undecided = self._pending or self._reply.active
+        if data and not undecided and self._char not in data and _ESC not in data:
+            # Most of a paste: many lines at once.
+            self._at_line_start = data[-1] in (_CR, _LF)
+            return [Send(data)]
         events: list[Event] = []
         out = bytearray()
         position = 0

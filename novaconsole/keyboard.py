@@ -1,5 +1,6 @@
 """The typing tasks: keyboard or pipe to the guest, and the escapes in between."""
 
+from contextlib import suppress
 from datetime import timedelta
 from signal import SIGINT
 
@@ -16,7 +17,10 @@ from novaconsole.terminal import Terminal
 # `~.` acts at once: what was typed before it may take so long.
 _FLUSH_SECONDS = 0.05
 _TYPED_BYTES = 64 * 1024
-_TYPED_AHEAD_BYTES = 256  # more than anybody types ahead
+# More than anybody types ahead, and so little that Linux refills the terminal's buffer,
+# which it does at 128 (n_tty.c, TTY_THRESHOLD_UNTHROTTLE): so all of a paste is read in
+# large pieces.
+_TYPED_AHEAD_BYTES = 100
 _INTERRUPT = b"\x03"
 _BREAK_LINES = (
     "Nova's serial console cannot carry a BREAK",
@@ -40,6 +44,9 @@ async def read_keyboard(session: Session, keyboard: Terminal) -> None:
         elif not parser.may_escape:
             limit = max(1, keyboard.waiting_bytes() - _TYPED_AHEAD_BYTES)
         data = await keyboard.receive_some(limit)
+        if len(data) > 1:
+            # The rest of a paste can follow only now: it is not to be read bytewise.
+            await trio.lowlevel.checkpoint()
         if not data:
             session.end(Ended(Reason.HANGUP))
         for event in parser.feed(data):
@@ -106,8 +113,9 @@ async def send_input(
 def _waiting(typed: trio.MemoryReceiveChannel[bytes]) -> bytes:
     """What else was typed meanwhile: one frame for all of it."""
     pieces = []
-    while typed.statistics().current_buffer_used:
-        pieces.append(typed.receive_nowait())
+    with suppress(trio.WouldBlock, trio.EndOfChannel):
+        while True:
+            pieces.append(typed.receive_nowait())
     return b"".join(pieces)
 
 

@@ -21,7 +21,7 @@ QUIET, NORMAL, VERBOSE, DEBUG = -1, 0, 1, 2
 _PREFIX = "novaconsole: "
 _STDERR = 2
 # How long a line may wait, outside a session, for a reader who is slow.
-_WRITE_SECONDS = 0.05
+_WRITE_SECONDS = 0.025
 _ERROR_WRITE_SECONDS = 1.0
 
 
@@ -36,6 +36,7 @@ class Notices:
         self.verbosity = verbosity
         self._deliver: Callable[[str], None] | None = None
         self._inside_a_line = False
+        self._is_stuck = False  # nobody has read the last line: the next may not wait
 
     def say(self, text: str, level: int = NORMAL) -> None:
         """Say something, if people of this verbosity want to hear it."""
@@ -91,7 +92,8 @@ class Notices:
     def _write(self, line: str, seconds: float = _WRITE_SECONDS) -> None:
         start = "\r\n" if self._inside_a_line else ""
         self._inside_a_line = False
-        _write_now(f"{start}{line}\n", seconds)
+        patience = 0 if self._is_stuck else seconds
+        self._is_stuck = not _write_now(f"{start}{line}\n", patience)
 
 
 class NoticeHandler(logging.Handler):
@@ -112,8 +114,12 @@ def log_level(verbosity: int) -> int:
     return logging.DEBUG if verbosity >= DEBUG else logging.CRITICAL
 
 
-def _write_now(text: str, seconds: float) -> None:
-    """Write to standard error, but do not wait for ever for somebody to read it."""
+def _write_now(text: str, seconds: float) -> bool:
+    """Write to standard error, but do not wait for ever for somebody to read it.
+
+    Returns:
+        Whether all of it has been written, or cannot be.
+    """
     data = text.encode(errors="replace")
     deadline = time.monotonic() + seconds
     fd = _open_anew(_STDERR)
@@ -125,6 +131,8 @@ def _write_now(text: str, seconds: float) -> None:
             while data and poll.poll(max(0, deadline - time.monotonic()) * 1000):
                 with suppress(BlockingIOError):
                     data = data[os.write(fd, data) :]
+            return not data
+        return True  # an error does not pass by waiting
     finally:
         if fd != _STDERR:
             os.close(fd)

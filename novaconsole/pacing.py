@@ -5,8 +5,8 @@ comes first is shown at once, so that no key waits for its echo; what follows cl
 and is little may gather for a moment that nobody sees.
 """
 
-_GATHER_SECONDS = 0.002
-_CLOSELY_SECONDS = 0.005
+_GATHER_SECONDS = 0.003
+_CLOSELY_SECONDS = 0.006
 _LITTLE_BYTES = 4 * 1024
 
 

@@ -10,6 +10,8 @@ from contextlib import suppress
 import trio
 
 _READ_BYTES = 64 * 1024
+_SHARED_WRITE_BYTES = 512  # _POSIX_PIPE_BUF
+_FILE_BYTES = 1024 * 1024  # a file takes all of what we have
 
 
 class Input:
@@ -42,13 +44,11 @@ class Output:
     def __init__(self, fd: int) -> None:
         self._fd = fd
         self._private = False
-        self._piece = 512  # _POSIX_PIPE_BUF
         if stat.S_ISFIFO(os.fstat(fd).st_mode):
             with suppress(OSError):
                 flags = os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC
                 self._fd = os.open(f"/proc/self/fd/{fd}", flags)
                 self._private = True
-                self._piece = _READ_BYTES
 
     async def send_all(self, data: bytes) -> None:
         """Write everything.
@@ -60,14 +60,20 @@ class Output:
         with memoryview(data) as view:
             sent = 0
             while sent < len(view):
+                piece = len(view) if self._private else await self._wait_room()
                 try:
-                    await trio.lowlevel.wait_writable(self._fd)
-                    piece = self._piece
-                except PermissionError:  # a file: epoll does not watch it
-                    await trio.lowlevel.checkpoint()
-                    piece = len(view)
-                with suppress(BlockingIOError):
                     sent += os.write(self._fd, view[sent : sent + piece])
+                except BlockingIOError:
+                    await trio.lowlevel.wait_writable(self._fd)
+
+    async def _wait_room(self) -> int:
+        """Wait until a write does not block; how much it may write."""
+        try:
+            await trio.lowlevel.wait_writable(self._fd)
+        except PermissionError:  # a file: epoll does not watch it
+            await trio.lowlevel.checkpoint()
+            return _FILE_BYTES
+        return _SHARED_WRITE_BYTES
 
     async def wait_reader_gone(self) -> None:
         """Wait until nobody reads the pipe any more; for ever, if it is no pipe.

@@ -30,7 +30,7 @@ from novaconsole.stdio import Stdio
 from novaconsole.terminal import Terminal
 
 # `~.` acts at once: so long may the goodbye take.
-_HASTY_GOODBYE_SECONDS = 0.05
+_HASTY_GOODBYE_SECONDS = 0.015
 _QUEUED_NOTICES = 256
 _SLOW_SCREEN_SECONDS = 0.1
 _BELL = "\a"

@@ -23,7 +23,7 @@ import trio
 _READ_BYTES = 64 * 1024
 # On a terminal that could not be opened anew a write may block, unless it is small.
 _SHARED_WRITE_BYTES = 256
-_BURST_READS = 1024  # then the other tasks get their turn
+_BURST_READS = 1024  # then the other tasks have their turn
 _FOREGROUND_POLL_SECONDS = 0.25
 _LAST_WRITE_SECONDS = 0.02
 _CAN = b"\x18"
@@ -95,27 +95,26 @@ class Terminal:
     async def receive_some(self, max_bytes: int = _READ_BYTES) -> bytes:
         """Wait for typing; empty when the terminal is gone.
 
-        A burst that is read byte by byte is read without letting other tasks run in
-        between, so that the bytes of one key stay together.
+        A burst is read without letting other tasks run in between, so that the bytes
+        of one key stay together.
         """
-        if self._private and max_bytes == 1 and self._burst < _BURST_READS:
-            self._burst += 1
-            with suppress(OSError):
-                if self._is_foreground() and (data := os.read(self._fd, 1)):
-                    return data
-        self._burst = 0
+        may_read = self._private and self._burst < _BURST_READS
         while True:
             if not self._is_foreground():
+                # It is typed for the shell; reading it would stop us.
                 await self._wait_foreground()
+                may_read = self._private
+            if may_read:
+                self._burst += 1
+                try:
+                    return os.read(self._fd, max_bytes)
+                except BlockingIOError:
+                    pass
+                except OSError:
+                    return b""  # EIO: the terminal hung up
+            self._burst = 0
             await trio.lowlevel.wait_readable(self._fd)
-            if not self._is_foreground():
-                continue  # it is typed for the shell; reading it would stop us
-            try:
-                return os.read(self._fd, max_bytes)
-            except BlockingIOError:
-                continue
-            except OSError:
-                return b""  # EIO: the terminal hung up
+            may_read = True
 
     async def send_all(self, data: bytes) -> None:
         """Write everything, waiting while the terminal takes nothing.
@@ -126,7 +125,11 @@ class Terminal:
         if not data:
             return
         piece = len(data) if self._private else _SHARED_WRITE_BYTES
-        async with self._write_lock:
+        try:  # at once where nobody else writes: a key waits for its echo
+            self._write_lock.acquire_nowait()
+        except trio.WouldBlock:
+            await self._write_lock.acquire()
+        try:
             self.is_cut = True
             with memoryview(data) as view:
                 sent = 0
@@ -141,6 +144,8 @@ class Terminal:
                         raise BrokenPipeError(*exc.args) from exc
             self.is_cut = False
             self.at_line_start = data[-1:] in (b"\n", b"\r")
+        finally:
+            self._write_lock.release()
 
     def write_now(self, data: bytes) -> None:
         """Write what can be written within a moment: the last thing to show.

@@ -7,9 +7,8 @@ import errno
 import os
 import socket
 import ssl
-import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -22,8 +21,6 @@ from novaconsole.target import Target, TLSOptions, printable
 _NOT_YET_VALID, _EXPIRED = 9, 10
 _SELF_SIGNED = (18, 19)
 _WRONG_HOST = (62, 64)
-_SEGMENTS = 2
-_SO_BUF_LOCK = 72  # asm-generic/socket.h, Linux 5.17; the module lacks it
 
 
 def tls_context(options: TLSOptions) -> ssl.SSLContext:
@@ -142,62 +139,6 @@ def certificate_of(stream: TLSStream) -> Certificate | None:
         ),
         tls=stream.version() or "TLS",
     )
-
-
-def limit_receive_buffer(stream: trio.abc.Stream, size: int | None) -> None:
-    """Bound what the kernel receives ahead of us.
-
-    Args:
-        stream: TCP, with anything on it.
-        size: bytes; None leaves it to the kernel again, where that is possible.
-    """
-    while not isinstance(stream, trio.SocketStream):
-        below = getattr(stream, "transport_stream", None)
-        if below is None:
-            return  # a tunnel of another kind
-        stream = below
-    with suppress(OSError):  # it may be closed
-        if size is not None:
-            # With less than two segments TCP stutters.  On loopback they are large.
-            segment = stream.socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG)
-            size = max(size, _SEGMENTS * segment)
-            stream.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, size)
-        elif sys.platform == "linux":
-            stream.setsockopt(socket.SOL_SOCKET, _SO_BUF_LOCK, 0)
-
-
-class ReceiveDecides(trio.abc.Stream):
-    """A stream on which sending never fails: `receive_some` finds a dead connection.
-
-    By then everything that had arrived before has been handed on.  Otherwise a key
-    typed at the wrong moment would cost the last words of the guest.  It has to be
-    below TLS, for a TLS stream that could not send does not receive any more.
-
-    Attributes:
-        transport_stream: the stream below, as a TLS stream has it.
-    """
-
-    def __init__(self, stream: trio.abc.Stream) -> None:
-        self.transport_stream = self._stream = stream
-
-    async def send_all(self, data: bytes | bytearray | memoryview) -> None:
-        """Send, or seem to."""
-        try:
-            await self._stream.send_all(data)
-        except trio.BrokenResourceError:
-            await trio.lowlevel.checkpoint()
-
-    async def wait_send_all_might_not_block(self) -> None:
-        """As the stream below."""
-        await self._stream.wait_send_all_might_not_block()
-
-    async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
-        """As the stream below."""
-        return await self._stream.receive_some(max_bytes)
-
-    async def aclose(self) -> None:
-        """As the stream below."""
-        await self._stream.aclose()
 
 
 @contextmanager

@@ -35,7 +35,7 @@ CORE = (
     ),
 )
 EDGES = (
-    *("terminal", "pipes", "transport", "wire", "keepalive", "socks", "tunnel"),
+    *("terminal", "pipes", "tcp", "transport", "wire", "keepalive", "socks", "tunnel"),
     *("logfile", "notices", "link", "cloud"),
 )
 ORDER = (
@@ -79,7 +79,7 @@ LONGER = {
     "cloud": "each way in which a cloud refuses has words of its own",
 }
 
-HEAVY = {"trio", "trio_websocket", "openstack", "keystoneauth1"}
+HEAVY = {"trio", "trio_websocket", "openstack", "keystoneauth1", "pydantic"}
 IO = {"asyncio", "select", "socket", "ssl", "subprocess", "termios", "threading"}
 
 

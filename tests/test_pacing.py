@@ -1,4 +1,4 @@
-"""What comes first is shown at once; a steady trickle gathers for two milliseconds."""
+"""What comes first is shown at once; a steady trickle gathers for a moment."""
 
 import pytest
 from hypothesis import given
@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from novaconsole.pacing import Pacer
 from pieces import thorough
 
-GATHER, CLOSELY, LITTLE = 0.002, 0.005, 4096
+GATHER, CLOSELY, LITTLE = 0.003, 0.006, 4096
 
 
 def pauses(*reads: tuple[float, int]) -> list[float]:
