@@ -13,6 +13,7 @@ import trio
 
 _READ_BYTES = 64 * 1024
 _SEGMENTS = 2
+_MOST_BYTES = 1 << 30  # Linux makes it net.core.rmem_max
 _SO_BUF_LOCK = 72  # asm-generic/socket.h, Linux 5.17; the module lacks it
 
 
@@ -95,4 +96,6 @@ def limit_receive_buffer(stream: trio.abc.Stream, size: int | None) -> None:
             size = max(size, _SEGMENTS * segment)
             stream.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, size)
         elif sys.platform == "linux":
+            # The kernel goes on from what there is, and slowly: so from its most.
+            stream.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _MOST_BYTES)
             stream.setsockopt(socket.SOL_SOCKET, _SO_BUF_LOCK, 0)

@@ -45,6 +45,7 @@ class Wire(trio.abc.Stream):
         self.bytes_received = 0
         self.given_up = False
         self._is_open = head is None
+        self._asked_at: float | None = None  # for the upgrade
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes:
         """Receive; empty at the end.
@@ -87,11 +88,15 @@ class Wire(trio.abc.Stream):
         if not head.feed(data):
             return data
         self._head = None
+        if self._asked_at is not None:  # the proxies answer at once
+            self.note_round_trip(trio.current_time() - self._asked_at)
         self._joiner = FrameJoiner()
         return data[: len(data) - len(head.behind)] + self._joiner.feed(head.behind)
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
         """As the stream below."""
+        if self._asked_at is None:
+            self._asked_at = trio.current_time()
         await self._stream.send_all(data)
 
     async def wait_send_all_might_not_block(self) -> None:
@@ -104,7 +109,7 @@ class Wire(trio.abc.Stream):
             self._limit_inflow(self._window.limit)
 
     def note_round_trip(self, seconds: float) -> None:
-        """A ping has been answered; the fastest counts, for it met no queue."""
+        """Something has been answered; the fastest counts, for it met no queue."""
         known = self._window.round_trip
         self._window.round_trip = min(known or seconds, seconds)
 

@@ -118,3 +118,19 @@ async def test_giving_up_before_the_upgrade_is_an_error() -> None:
         await wire.aclose()
         assert wire.given_up
         assert await there.receive_some() == b""
+
+
+async def test_the_answer_to_the_upgrade_tells_how_long_the_way_is() -> None:
+    """So that a screen that is slow at once does not bound a long way to nothing."""
+    limits: list[int | None] = []
+    async with tcp_pair() as (here, there):
+        wire = Wire(here, ResponseHead(), limits.append)
+        await wire.send_all(b"GET / HTTP/1.1")
+        await trio.sleep(0.1)  # the way
+        await there.send_all(ACCEPTED)
+        await wire.receive_some()
+    shown_at = trio.current_time()
+    wire.note_shown(200_000, shown_at - 0.2)  # 1 MB/s
+    [limit] = limits
+    assert limit is not None
+    assert 1_000_000 * 0.1 < limit < 1_000_000 * 0.2

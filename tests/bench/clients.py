@@ -23,12 +23,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from bench.longway import LongWay
 from bench.sink import Sink, Stalled
 from bench.sshd import SSH
 
 HERE = Path(__file__).parent
 _SOURCE = HERE / "source.py"
 _LOOPBACK = "127.0.0.1"
+_NO_WAY = LongWay((), (), _LOOPBACK)
 _FOREIGN = re.compile(r"(OS_|NOVACONSOLE_|COVERAGE_|PYTHON|\w*_proxy$)", re.IGNORECASE)
 ENVIRONMENT = {
     name: value for name, value in os.environ.items() if not _FOREIGN.match(name)
@@ -42,18 +44,20 @@ class Place:
     """Where a client finds the source.
 
     Attributes:
-        port: on loopback; 0 where the client starts the source itself.
+        host: its address.
+        port: 0 where the client starts the source itself.
         remote: the command that does so.
         ssh: the server that it is run on.
     """
 
+    host: str
     port: int
     remote: Sequence[str]
     ssh: SSH | None
 
     @property
     def url(self) -> str:
-        return f"ws://{_LOOPBACK}:{self.port}/"
+        return f"ws://{self.host}:{self.port}/"
 
 
 @dataclass(frozen=True)
@@ -110,7 +114,7 @@ WEBSOCKETS = Client(
 SOCAT = Client(
     "socat",
     "tcp",
-    lambda place: ["socat", "-", f"TCP:{_LOOPBACK}:{place.port},nodelay"],
+    lambda place: ["socat", "-", f"TCP:{place.host}:{place.port},nodelay"],
     program="socat",
 )
 OPENSSH = Client("ssh", "stdio", _ssh, program="ssh")
@@ -244,6 +248,7 @@ def attached(
     rate: int | None = None,
     behind_websockify: bool = False,
     messages_on_screen: bool = False,
+    way: LongWay = _NO_WAY,
 ) -> Iterator[Running]:
     """A client that is attached to a source; killed at the end.
 
@@ -255,6 +260,7 @@ def attached(
         rate: of the terminal, as Sink has it.
         behind_websockify: put the real proxy before the source, which speaks raw TCP.
         messages_on_screen: standard error is the terminal, not a file.
+        way: between the source and the client.
 
     Raises:
         Stalled: something that should have come did not.
@@ -263,13 +269,13 @@ def attached(
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         reports = Reports(directory / "reports")
         stack.callback(os.close, reports.fd)
-        way = "tcp" if behind_websockify else client.way
+        speaks = "tcp" if behind_websockify else client.way
         command = [
-            *(sys.executable, str(_SOURCE)),
-            *(str(directory / "reports"), way, *source),
+            *(*way.there, sys.executable, str(_SOURCE)),
+            *(str(directory / "reports"), speaks, *source, "--host", way.address),
         ]
         port, proxy = 0, None
-        if way in ("ws", "tcp"):
+        if speaks in ("ws", "tcp"):
             stack.enter_context(_process(command, stdin=subprocess.DEVNULL))
             port = reports.wait("listening")["port"]
         if behind_websockify:
@@ -288,7 +294,7 @@ def attached(
         started_at = time.monotonic_ns()
         running = stack.enter_context(
             _process(
-                client.command(Place(port, command, ssh)),
+                [*way.here, *client.command(Place(way.address, port, command, ssh))],
                 stdin=slave,
                 stdout=screen,
                 stderr=slave if messages_on_screen else log,

@@ -4,6 +4,7 @@ import importlib.util
 from collections.abc import Iterator
 from functools import partial
 
+from bench import longway
 from bench.clients import (
     NOVACONSOLE,
     PICOWS,
@@ -23,6 +24,7 @@ _SMALL = (16, 256)
 _RUN_SECONDS, _QUICK_SECONDS = 0.8, 0.3
 _TRIAL_SECONDS = 0.3
 _RATE = "MB/s"
+_ROUND_TRIP = 0.05
 
 
 def throughput(bench: Bench) -> Iterator[Figure]:
@@ -137,6 +139,31 @@ class _Flood:
             rate = (sink.seen - sink.first) * 1e9 / (sink.last_at - sink.first_at)
         frames = max(2, round(rate * self._seconds / self._frame))
         return frames * self._frame
+
+
+def long_way(bench: Bench) -> Iterator[Figure]:
+    """50 ms to the guest and back: a fast terminal must not make the network wait."""
+    what = f"throughput, pty, 4096 B, {_ROUND_TRIP * 1000:g} ms away"
+    clients = bench.there(NOVACONSOLE, WEBSOCKET_CLIENT, SOCAT)
+    try:
+        with longway.long_way(_ROUND_TRIP) as way:
+            measure = partial(_long_way, way, 2.0 if bench.quick else 8.0)
+            samples = bench.in_turn(what, for_each(clients, measure))
+    except longway.NoLongWay as exc:
+        bench.remark(f"{what}: skipped: {exc}")
+        return
+    for client in clients[1:]:
+        yield figure(what, samples, _RATE, client.name, Target("≥", 0.9))
+
+
+def _long_way(way: longway.LongWay, seconds: float, client: Client) -> Sample:
+    with attached(client, "flood", "--frame", "4096", way=way) as running:
+        running.wait_for_output()
+        sink = running.sink
+        sink.read_for(seconds / 4)  # TCP starts slowly
+        start, seen = sink.last_at, sink.seen
+        sink.read_for(seconds)
+        return {_RATE: (sink.seen - seen) * 1e3 / (sink.last_at - start)}
 
 
 def websockify(bench: Bench) -> Iterator[Figure]:

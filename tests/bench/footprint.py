@@ -1,9 +1,11 @@
 """What the program takes for itself: time to start, memory, wake-ups."""
 
+import importlib.util
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 
 from bench.clients import (
@@ -21,6 +23,7 @@ from bench.suite import OURS, Bench, Sample, figure, for_each
 
 _SMALLEST = (sys.executable, str(HERE / "peers" / "smallest_typer.py"))
 _MS, _MB = "ms", "MB"
+_QUICK_PING_SECONDS = 0.01
 
 
 def startup(bench: Bench) -> Iterator[Figure]:
@@ -77,20 +80,78 @@ def memory(bench: Bench) -> Iterator[Figure]:
 
 
 def idle(bench: Bench) -> Iterator[Figure]:
-    """Wake-ups while nothing happens, without keepalive."""
+    """Wake-ups while nothing happens: without keepalive, and for each of its pings."""
     seconds = 3 if bench.quick else 20
 
-    def measure() -> Sample:
-        with attached(NOVACONSOLE, "hello") as running:
+    def wake_ups(client: Client, *, answered: bool = False) -> float:
+        with attached(client, "hello", behind_websockify=answered) as running:
             running.wait_for_output()
-            running.sink.read_for(1.0)
+            running.sink.read_for(1.5)
             before = running.status("voluntary_ctxt_switches")
             running.sink.read_for(seconds)
-            return {"wake-ups": running.status("voluntary_ctxt_switches") - before}
+            return running.status("voluntary_ctxt_switches") - before
 
-    what = f"idle for {seconds} s"
-    samples = bench.in_turn(what, {OURS: measure})
-    yield figure(what, samples, "wake-ups", target=Target("≤", 0))
+    what, unit = f"idle for {seconds} s", "wake-ups"
+    samples = bench.in_turn(what, {OURS: lambda: {unit: wake_ups(NOVACONSOLE)}})
+    yield figure(what, samples, unit, target=Target("≤", 0))
+    if not _has_websockify(bench, "keepalive"):
+        return
+    what, unit = "keepalive: ping sent, answer read", "wake-ups a ping"
+    pinging = _with_keepalive(1)
+    samples = bench.in_turn(
+        what,
+        {OURS: lambda: {unit: wake_ups(pinging, answered=True) / seconds}},
+    )
+    yield figure(what, samples, unit, target=Target("≤", 2.1))
+
+
+def endurance(bench: Bench) -> Iterator[Figure]:
+    """Growth over a lot of output, and over the pings of a day, in quick succession."""
+    gib = 1 if bench.quick else 10
+    what = f"growth over {gib} GiB of output"
+
+    def show() -> Sample:
+        with attached(NOVACONSOLE, "flood", "--frame", "4096", pipe=True) as running:
+            running.sink.read_to(1 << 28)  # the first quarter of a GiB warms up
+            before = running.status("VmRSS")
+            running.sink.read_until(
+                lambda: running.sink.seen >= gib << 30, what, seconds=600
+            )
+            return {"KiB": running.status("VmRSS") - before}
+
+    samples = bench.in_turn(what, {OURS: show}, times=1)
+    yield figure(what, samples, "KiB", target=Target("<", 1024))
+
+    pings = 400 if bench.quick else 24 * 60 * 60 // 20
+    what = f"growth over {pings} pings"
+
+    def ping() -> Sample:
+        client = _with_keepalive(_QUICK_PING_SECONDS)
+        with attached(client, "hello", behind_websockify=True) as running:
+            running.wait_for_output()
+            running.sink.read_for(1.5)
+            before = running.status("VmRSS")
+            running.sink.read_for(pings * _QUICK_PING_SECONDS)
+            return {"KiB": running.status("VmRSS") - before}
+
+    if _has_websockify(bench, what):
+        samples = bench.in_turn(what, {OURS: ping}, times=1)
+        yield figure(what, samples, "KiB", target=Target("<", 256))
+
+
+def _with_keepalive(seconds: float) -> Client:
+    return replace(
+        NOVACONSOLE,
+        command=lambda place: [*PROGRAM, "--url", place.url, f"--keepalive={seconds}"],
+    )
+
+
+def _has_websockify(bench: Bench, what: str) -> bool:
+    """It answers pings, which our source does not."""
+    if importlib.util.find_spec("websockify") is None:
+        bench.remark(f"{what}: skipped: pip install websockify")
+        return False
+    return True
 
 
 def stuck(bench: Bench) -> Iterator[Figure]:

@@ -24,6 +24,7 @@ GROUPS: dict[str, Callable[[Bench], Iterator[Figure]]] = {
     group.__name__: group
     for group in (
         flow.throughput,
+        flow.long_way,
         flow.steady,
         flow.websockify,
         reaction.echo,
@@ -32,6 +33,7 @@ GROUPS: dict[str, Callable[[Bench], Iterator[Figure]]] = {
         footprint.startup,
         footprint.memory,
         footprint.idle,
+        footprint.endurance,
         footprint.stuck,
         flow.paste,
     )

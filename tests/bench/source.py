@@ -254,6 +254,7 @@ def main() -> None:
     parser.add_argument("reports", type=Path, help="FIFO")
     parser.add_argument("way", choices=["ws", "tcp", "stdio"])
     parser.add_argument("mode", help="a method of Source")
+    parser.add_argument("--host", default="127.0.0.1", help="to listen on")
     parser.add_argument("--frame", type=int, default=16, help="bytes of payload")
     parser.add_argument("--total", type=int, default=0, help="bytes of payload")
     parser.add_argument("--period", type=float, default=0.0, help="seconds")
@@ -270,7 +271,7 @@ def main() -> None:
             tty.setraw(0)
             way = Way(0, 1, framed=False)
         else:
-            with socket.create_server(("127.0.0.1", 0)) as listener:
+            with socket.create_server((options.host, 0)) as listener:
                 report("listening", port=listener.getsockname()[1])
                 way = _accept(listener, options.unsent, framed=options.way == "ws")
         try:

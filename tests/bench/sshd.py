@@ -8,7 +8,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -73,6 +73,8 @@ def ssh_server(directory: Path) -> Iterator[SSH]:
     sshd = shutil.which("sshd", path=path)
     if sshd is None or shutil.which("ssh") is None:
         raise NoSSH("no sshd (Debian: openssh-server)" if not sshd else "no ssh")
+    with suppress(OSError):  # as the service does it that is not running here
+        Path("/run/sshd").mkdir(exist_ok=True)
     for name in ("host", "user"):
         subprocess.run(
             ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", directory / name],

@@ -46,17 +46,22 @@ class Bench:
             self.remarks.append(words)
 
     def in_turn(
-        self, what: str, measures: Mapping[str, Callable[[], Sample]]
+        self,
+        what: str,
+        measures: Mapping[str, Callable[[], Sample]],
+        *,
+        times: int | None = None,
     ) -> dict[str, list[Sample]]:
         """Measure A B A B …; who fails takes no further part.
 
         Args:
             what: is measured, for remarks.
             measures: for each name, one measurement.
+            times: how often; None for as many as there are pairs.
         """
         samples: dict[str, list[Sample]] = {name: [] for name in measures}
         failed = set[str]()
-        for _ in range(self.pairs):
+        for _ in range(times or self.pairs):
             for name, measure in measures.items():
                 if name in failed:
                     continue
