@@ -32,6 +32,7 @@ CORE = (
         "pacing",
         "sequences",
         "modes",
+        "asciicast",
     ),
 )
 EDGES = (
@@ -52,7 +53,7 @@ ORDER = (
 # The whole of the standard library that the core may see: nothing of it does I/O.
 PURE = {"collections", "dataclasses", "enum", "re", "typing", "urllib"}
 PURE |= {"pathlib", "signal"}  # for a type and for numbers
-PURE |= {"difflib", "ipaddress", "random", "shlex", "struct"}
+PURE |= {"codecs", "difflib", "ipaddress", "json", "random", "shlex", "struct"}
 
 OWNERS = {
     "termios": {"terminal"},
