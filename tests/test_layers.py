@@ -37,7 +37,7 @@ CORE = (
 )
 EDGES = (
     *("terminal", "pipes", "transport", "wire", "keepalive", "socks", "tunnel"),
-    *("privatefile", "logfile", "notices", "link", "cloud"),
+    *("privatefile", "logfile", "recording", "notices", "link", "cloud"),
 )
 ORDER = (
     *CORE,
@@ -134,7 +134,7 @@ def test_the_package_itself_imports_nothing() -> None:
 def test_edges_do_not_know_one_another(module: str) -> None:
     below = {"link": {"wire", "keepalive"}, "tunnel": {"socks"}}
     below["socks"] = {"transport"}
-    below["logfile"] = {"privatefile"}
+    below["logfile"] = below["recording"] = {"privatefile"}
     assert inside(module) & set(EDGES) == below.get(module, set())
 
 
