@@ -94,6 +94,24 @@ async def test_every_event_is_in_the_file_before_the_call_returns(path: Path) ->
             assert len(lines(path)) == 1 + count
 
 
+async def test_an_event_is_one_write(path: Path) -> None:
+    """So SIGKILL finds the line in the file or not, but for what a kernel cuts off."""
+    with recording_to(path) as recording:
+        recording.mark("attached to vm")
+        before = writes()
+        for size in (1, 4096, 64 * 1024):
+            recording.output(b"x" * size)
+        assert writes() - before == 3
+
+
+def writes() -> int:
+    """How often this process has called write (proc(5))."""
+    counts = dict(
+        line.split(": ") for line in Path("/proc/self/io").read_text().splitlines()
+    )
+    return int(counts["syscw"])
+
+
 async def test_what_is_typed_is_recorded_only_if_that_is_wanted(path: Path) -> None:
     with recording_to(path) as recording:
         recording.output(b"Password: ")
