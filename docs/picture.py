@@ -30,7 +30,7 @@ def picture(cast: Path) -> str:
     Args:
         cast: an asciicast, version 2.
     """
-    first, *lines = cast.read_text().splitlines()
+    first, *lines = cast.read_bytes().splitlines()
     header = json.loads(first)
     screen = pyte.Screen(header["width"], header["height"])
     stream = pyte.Stream(screen)

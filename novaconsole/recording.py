@@ -78,7 +78,7 @@ class Recording(PrivateFile):
 
     def resize(self, size: os.terminal_size) -> None:
         """The terminal has this size; both 0 where there is none."""
-        if not size.columns or size == self._size:
+        if 0 in size or size == self._size:
             return
         self._size = size
         if self._started is not None:

@@ -138,7 +138,7 @@ async def test_without_a_terminal_a_size_is_made_up(path: Path) -> None:
     with recording_to(path) as recording:
         recording.resize(os.terminal_size((0, 0)))
         recording.output(b"x")
-        recording.resize(os.terminal_size((0, 0)))
+        recording.resize(os.terminal_size((90, 0)))
     header, *events = lines(path)
     assert (header["width"], header["height"]) == (80, 24)
     assert [event[1] for event in events] == ["o"]
