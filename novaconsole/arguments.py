@@ -15,7 +15,7 @@ from novaconsole.errors import NovaConsoleError
 
 _WHERE = "Which console"
 _SESSION = "Session"
-_LOG = "Log"
+_LOG = "Log and recording"
 _NETWORK = "Network"
 _TLS = "Certificates"
 _OTHER = "Messages and help"
@@ -224,8 +224,26 @@ Log = Annotated[
         panel=_LOG,
     ),
 ]
+Record = Annotated[
+    Path | None,
+    _option(
+        "--record",
+        metavar="FILE",
+        help="Record the session, to be played by asciinema.",
+        panel=_LOG,
+    ),
+]
+RecordInput = Annotated[
+    bool,
+    _option(
+        "--record-input",
+        help="Record what you type as well, passwords too.",
+        panel=_LOG,
+    ),
+]
 Overwrite = Annotated[
-    bool, _option("--overwrite", help="Start the log afresh.", panel=_LOG)
+    bool,
+    _option("--overwrite", help="Start log and recording afresh.", panel=_LOG),
 ]
 
 # ---- network
@@ -246,7 +264,7 @@ Keepalive = Annotated[
         "--keepalive",
         metavar="SECONDS",
         min=0,
-        help="Between pings; 20. 0: none. Two lost ones end it.",
+        help="Between pings, 20; 0: none. Two lost end it.",
         panel=_NETWORK,
     ),
 ]

@@ -50,10 +50,14 @@ async def attach(
             try:
                 async with trio.open_nursery() as nursery:
                     session = Session(nursery, stdio, notices, options)
+                    if options.recording:
+                        options.recording.resize(session.size())
                     nursery.start_soon(session.watch_signals, signals)
                     nursery.start_soon(Console(session).run)
             finally:
                 session.leave()
+                if options.recording:
+                    options.recording.end()
         # The terminal is the user's again: what is left may take its time.
         if session.failure is not None:
             raise session.failure

@@ -75,6 +75,8 @@ def novaconsole(
     history: arguments.HistoryLines = 0,
     close_wait: arguments.CloseWait = 0.5,
     log: arguments.Log = None,
+    record: arguments.Record = None,
+    record_input: arguments.RecordInput = False,
     overwrite: arguments.Overwrite = False,
     connect_timeout: arguments.ConnectTimeout = 10,
     keepalive: arguments.Keepalive = 20,
@@ -110,8 +112,12 @@ def novaconsole(
         ):
             if math.isnan(seconds):
                 raise UsageError(f"{name} wants a number of seconds")
-        if overwrite and log is None:
-            raise UsageError("--overwrite wants --log")
+        if overwrite and log is None and record is None:
+            raise UsageError("--overwrite wants --log or --record")
+        if record_input and record is None:
+            raise UsageError("--record-input wants --record")
+        if record is not None and record == log:
+            raise UsageError("--log and --record want a file each")
         if json and not (check or check_enter):
             raise UsageError("--json wants --check")
         tls = _tls_options(cacert, cert, key, insecure=insecure)
@@ -138,8 +144,19 @@ def novaconsole(
             return _check(source, connect, notices, may_type=check_enter, as_json=json)
 
         from novaconsole.logfile import LogFile
+        from novaconsole.recording import Recording
         from novaconsole.session import SessionOptions
 
+        # Before the log: it may be refused for what is in its file.
+        recording = None
+        if record:
+            recording = Recording(
+                record,
+                lambda: source.title,
+                notices.say,
+                with_input=record_input,
+                overwrite=overwrite,
+            )
         options = SessionOptions(
             source=source,
             connect=connect,
@@ -149,6 +166,7 @@ def novaconsole(
             wait=wait,
             reconnect=reconnect,
             history=history,
+            recording=recording,
         )
         return _attach(options, notices, keyboard_from_terminal=url == "-")
     except NovaConsoleError as exc:

@@ -90,9 +90,13 @@ class Console:
 
     async def _use(self, link: Link, target: Target) -> tuple[Finished, bool]:
         session = self._session
-        send, receive = trio.open_memory_channel[bytes](session.typing_limit())
+        # A person and a paste bound what is typed; a pipe has to wait.
+        limit = math.inf if session.stdio.keyboard else 0
+        send, receive = trio.open_memory_channel[bytes](limit)
         attachment = Attachment(link, target, send)
         session.attach(attachment)
+        again = "again " if self._has_announced else ""
+        self._mark(f"attached {again}to {target.title}")
         if self._replay:
             session.quiet_since = math.inf  # the end of piped input waits for it
         try:
@@ -107,6 +111,7 @@ class Console:
                 tasks.cancel_scope.cancel(reason="the user wants another link")
         finally:
             session.detach()
+            self._mark(loss(attachment.finished))
         return attachment.finished, attachment.reconnect.is_set()
 
     async def _read(self, attachment: Attachment, tasks: trio.CancelScope) -> None:
@@ -130,6 +135,10 @@ class Console:
     async def _log(self, data: bytes) -> None:
         if self._options.log:
             await self._options.log.write(data, self._session.notices.say)
+
+    def _mark(self, words: str | None) -> None:
+        if words and self._options.recording:
+            self._options.recording.mark(words)
 
     async def _show(self, attachment: Attachment, data: bytes) -> None:
         self._session.quiet_since = math.inf

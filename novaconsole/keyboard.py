@@ -97,9 +97,12 @@ async def send_input(
     session: Session, attachment: Attachment, typed: trio.MemoryReceiveChannel[bytes]
 ) -> None:
     """Send what was typed into one link, then see to it that the session ends."""
-    async for data in typed:
+    async for first in typed:
+        data = first + _waiting(typed)
+        if session.options.recording:
+            session.options.recording.input(data)
         try:
-            await attachment.link.send(data + _waiting(typed))
+            await attachment.link.send(data)
         except ConnectionLost:
             return  # who reads finds out why, after the guest's last bytes
     if session.ended is not None:  # "~.": all that was typed before it has left
@@ -151,9 +154,11 @@ def _obey(session: Session, action: Action, keyboard: Terminal) -> None:
 
 def _info_lines(session: Session) -> list[str]:
     attachment, log = session.attachment, session.options.log
-    log_line = f"log: {log.path if log and log.is_open else 'none'}"
+    files = [f"log: {log.path if log and log.is_open else 'none'}"]
+    if recording := session.options.recording:
+        files.append(f"recording: {recording.path if recording.is_open else 'none'}")
     if attachment is None:
-        return ["not attached: waiting for the server or the network", log_line]
+        return ["not attached: waiting for the server or the network", *files]
     link = attachment.link
     attached = timedelta(seconds=round(trio.current_time() - link.opened_at))
     if link.round_trip is not None:
@@ -165,5 +170,5 @@ def _info_lines(session: Session) -> list[str]:
         f"for: {attached}",
         f"bytes: {link.bytes_in} in, {link.bytes_out} out",
         f"round trip: {delay}",
-        log_line,
+        *files,
     ]

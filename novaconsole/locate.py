@@ -37,6 +37,11 @@ class Source(Protocol):
 
     renews: bool
 
+    @property
+    def title(self) -> str:
+        """What to call the server, as well as is known by now."""
+        ...
+
     async def locate(
         self, nursery: trio.Nursery, size: os.terminal_size
     ) -> Destination:
@@ -95,6 +100,11 @@ class UrlSource(_NoCloud):
     target: Target
     tls: TLSOptions
 
+    @property
+    def title(self) -> str:
+        """The host."""
+        return self.target.title
+
     async def locate(
         self, nursery: trio.Nursery, size: os.terminal_size
     ) -> Destination:
@@ -104,6 +114,8 @@ class UrlSource(_NoCloud):
 
 class DemoSource(_NoCloud):
     """The user wants to try novaconsole without a cloud."""
+
+    title = "demo"
 
     def __init__(self) -> None:
         self._destination: Destination | None = None
@@ -116,7 +128,7 @@ class DemoSource(_NoCloud):
 
         if self._destination is None:
             url = await nursery.start(serve_demo, size)
-            target = replace(Target.parse(url), name="demo")
+            target = replace(Target.parse(url), name=self.title)
             self._destination = Destination(target, TLSOptions())
         return self._destination
 
@@ -142,6 +154,11 @@ class CloudSource:
         self.cloud = Cloud(options)
         self._server: Server | None = None
         self._names: list[str] | None = None  # of the servers that there are
+
+    @property
+    def title(self) -> str:
+        """Its name; before it is found, what the user calls it."""
+        return self._server.name if self._server else self.wanted
 
     async def locate(
         self, nursery: trio.Nursery, size: os.terminal_size

@@ -1,9 +1,4 @@
-"""The log: everything the guest sends, byte for byte, into a file of the user's.
-
-Bytes are handed to the kernel before they are shown, so that the file is complete up
-to the last byte on the screen even after SIGKILL.  Trouble with the disk is told once
-and never ends the session.
-"""
+"""The log: everything the guest sends, byte for byte, into a file of the user's."""
 
 import os
 from collections.abc import Callable
@@ -11,12 +6,10 @@ from pathlib import Path
 
 import trio
 
-from novaconsole.errors import UsageError
-
-_MODE = 0o600  # passwords are typed and keys are printed on a console
+from novaconsole.privatefile import PrivateFile
 
 
-class LogFile:
+class LogFile(PrivateFile):
     """Copies the guest's bytes to a file.
 
     Args:
@@ -28,22 +21,7 @@ class LogFile:
     """
 
     def __init__(self, path: Path, *, overwrite: bool = False) -> None:
-        self.path = path
-        # O_NONBLOCK counts for a FIFO only: it must not stop us while nobody reads.
-        flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
-        flags |= os.O_TRUNC if overwrite else os.O_APPEND
-        try:
-            self._fd: int | None = os.open(path, flags, _MODE)
-        except OSError as exc:
-            raise UsageError(
-                f"cannot write the log {path}: {exc.strerror}",
-                "give --log a file that you may write",
-            ) from exc
-
-    @property
-    def is_open(self) -> bool:
-        """Whether bytes are still written."""
-        return self._fd is not None
+        super().__init__(path, "log", "--log", overwrite=overwrite)
 
     async def write(self, data: bytes, on_trouble: Callable[[str], None]) -> None:
         """Write everything.
@@ -59,11 +37,4 @@ class LogFile:
             except BlockingIOError:  # a FIFO whose reader is slow
                 await trio.lowlevel.wait_writable(self._fd)
             except OSError as exc:
-                self.close()
-                on_trouble(f"log {self.path}: {exc.strerror}; the log ends here")
-
-    def close(self) -> None:
-        """Let go of the file."""
-        if self._fd is not None:
-            os.close(self._fd)
-            self._fd = None
+                self.give_up(exc, on_trouble)

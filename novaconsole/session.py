@@ -26,6 +26,7 @@ from novaconsole.logfile import LogFile
 from novaconsole.modes import ModeTracker
 from novaconsole.notices import VERBOSE, Notices
 from novaconsole.reattach import Persistence
+from novaconsole.recording import Recording
 from novaconsole.stdio import Stdio
 from novaconsole.terminal import Terminal
 
@@ -50,6 +51,7 @@ class SessionOptions:
         wait: whether to wait until the server runs.
         reconnect: whether to attach again when the connection is lost.
         history: lines of the console log to show first.
+        recording: of the session; None for none.
     """
 
     source: Source
@@ -60,6 +62,7 @@ class SessionOptions:
     wait: bool = False
     reconnect: bool = False
     history: int = 0
+    recording: Recording | None = None
 
 
 class Session:
@@ -184,6 +187,8 @@ class Session:
         """Act on signals, from the first to the last moment."""
         keyboard = self.stdio.keyboard
         async for signum in signals:
+            if self.options.recording:  # of a change during a stop nobody tells
+                self.options.recording.resize(self.size())
             if signum == signal.SIGCONT:
                 if keyboard:
                     keyboard.resume()
@@ -220,24 +225,28 @@ class Session:
                 if line != _BELL:
                     self.notices.repeat(line)
 
-    # ---- what the guest switched on in the terminal
+    # ---- what the guest shows, and what it switched on in the terminal
 
     def note_output(self, data: bytes) -> None:
         """The guest's bytes are about to be shown."""
+        if self.options.recording:
+            self.options.recording.output(data)
         if isinstance(self.stdio.screen, Terminal):
             self._modes.feed(data)
 
     def rest_modes(self) -> None:
         """Switch off what the guest has switched on."""
-        undo = self._modes.undo()
-        if undo and isinstance(self.stdio.screen, Terminal):
-            self.stdio.screen.write_now(undo)
+        self._show_now(self._modes.undo())
 
     def set_modes_again(self) -> None:
         """Switch on again what `rest_modes` has switched off."""
-        redo = self._modes.redo()
-        if redo and isinstance(self.stdio.screen, Terminal):
-            self.stdio.screen.write_now(redo)
+        self._show_now(self._modes.redo())
+
+    def _show_now(self, data: bytes) -> None:
+        if data and isinstance(self.stdio.screen, Terminal):
+            if self.options.recording:  # whose player leaves a terminal behind, too
+                self.options.recording.output(data)
+            self.stdio.screen.write_now(data)
 
     # ---- for the tasks
 
@@ -257,13 +266,6 @@ class Session:
             if isinstance(stream, Terminal):
                 return stream.size()
         return os.terminal_size((0, 0))
-
-    def typing_limit(self) -> float:
-        """How much may wait to be sent.
-
-        A person and a paste bound what is typed; a pipe has to wait.
-        """
-        return math.inf if self.stdio.keyboard else 0
 
     async def wait_for_quiet(self) -> None:
         """Wait until no output has come for `close_wait` seconds from now on."""

@@ -248,8 +248,30 @@ def test_wrong_usage_is_told_in_a_line_before_anything_happens(
     assert not cloud.requests
 
 
-def test_overwrite_wants_a_log(run: Runner) -> None:
-    assert_wrong_usage(run("--url", URL, "--overwrite"), "--overwrite")
+@pytest.mark.parametrize(
+    ("argv", "says"),
+    [
+        (("--overwrite",), "--overwrite wants --log or --record"),
+        (("--record-input",), "--record-input wants --record"),
+        (("--log", "one", "--record", "one"), "want a file each"),
+    ],
+)
+def test_wrong_usage_of_the_files(
+    run: Runner, argv: tuple[str, ...], says: str
+) -> None:
+    assert_wrong_usage(run("--url", URL, *argv), says)
+    assert not (run.home / "one").exists()
+
+
+def test_a_recording_that_is_refused_leaves_the_old_log(run: Runner) -> None:
+    log, cast = run.home / "console.log", run.home / "old.cast"
+    log.write_bytes(b"old")
+    cast.write_bytes(b"old")
+
+    done = run("--url", URL, "--log", str(log), "--record", str(cast))
+
+    assert_wrong_usage(done, "old.cast is there already")
+    assert (log.read_bytes(), cast.read_bytes()) == (b"old", b"old")
 
 
 @pytest.mark.parametrize("typed", ["", "\n", "vm\n", f"http://h/?token={TOKEN}\n"])
@@ -290,6 +312,8 @@ VARIABLES: dict[str, tuple[str, Sequence[str], str]] = {
     "proxy": ("ftp://h", (), "--proxy"),
     "escape": ("ab", (), "escape"),
     "log": ("/missing/console.log", (), "/missing/console.log"),
+    "record": ("/missing/vm.cast", (), "/missing/vm.cast"),
+    "record_input": ("1", (), "--record-input"),
     "overwrite": ("1", (), "--overwrite"),
     "close_wait": ("nan", (), "--close-wait"),
     "connect_timeout": ("nan", (), "--connect-timeout"),
@@ -396,6 +420,7 @@ OPTIONS = {
     *("--url", "--cloud", "--region", "--demo", "--check", "--check-enter", "--json"),
     *("-e", "--wait", "--reconnect", "-n", "--history", "--proxy"),
     *("--escape", "--log", "--overwrite", "-w", "--close-wait", "-N", "--keepalive"),
+    *("--record", "--record-input"),
     *("--no-subprotocols", "--connect-timeout", "--cacert", "--cert", "--key"),
     *("--insecure", "--origin", "-H", "-q", "--quiet", "-v", "--verbose", "-d"),
     *("--debug", "--version", "--help", "--install-completion", "--show-completion"),
@@ -412,7 +437,7 @@ def test_help_names_every_option(run: Runner, option: str) -> None:
     named = set(re.findall(r"(?<![\w-])--?[A-Za-z][\w-]*", done.stdout))
     assert named >= OPTIONS
     lines = done.stdout.splitlines()
-    assert len(lines) <= 52, "one screen"
+    assert len(lines) <= 53, "one screen"
     assert max(map(len, lines)) <= 80
 
 

@@ -16,12 +16,15 @@ from bench.clients import (
     NOVACONSOLE,
     PROGRAM,
     Client,
+    Place,
     attached,
 )
 from bench.report import Figure, Target
 from bench.suite import OURS, Bench, Sample, figure, for_each
+from fake_cloud import fake_cloud
 
 _SMALLEST = (sys.executable, str(HERE / "peers" / "smallest_typer.py"))
+_CLOUD_IMPORTS = f"{IMPORTS}, openstack"
 _MS, _MB = "ms", "MB"
 _QUICK_PING_SECONDS = 0.01
 
@@ -46,6 +49,28 @@ def startup(bench: Bench) -> Iterator[Figure]:
     )
     yield figure(what, samples, _MS, peer, Target("≤", 1.15))
 
+    what, peer = "name to the first byte", f"python -c '{_CLOUD_IMPORTS}'"
+    imports = (sys.executable, "-c", _CLOUD_IMPORTS)
+    with fake_cloud() as cloud:
+        cloud.add("vm")
+
+        def attach(place: Place) -> Sequence[str]:
+            cloud.console_url = place.url
+            settings = [
+                f"{name}={value}" for name, value in cloud.environment().items()
+            ]
+            return ["env", *settings, *PROGRAM, "vm"]
+
+        client = replace(NOVACONSOLE, command=attach)
+        samples = bench.in_turn(
+            what,
+            {
+                OURS: partial(_first_byte, client),
+                peer: partial(_whole_process, imports),
+            },
+        )
+    yield figure(what, samples, _MS, peer, Target("≤", 1.15))
+
 
 def _whole_process(command: Sequence[str]) -> Sample:
     start = time.monotonic_ns()
@@ -59,8 +84,8 @@ def _whole_process(command: Sequence[str]) -> Sample:
     return {_MS: (time.monotonic_ns() - start) / 1e6}
 
 
-def _first_byte() -> Sample:
-    with attached(NOVACONSOLE, "hello") as running:
+def _first_byte(client: Client = NOVACONSOLE) -> Sample:
+    with attached(client, "hello") as running:
         running.wait_for_output()
         return {_MS: (running.sink.first_at - running.started_at) / 1e6}
 

@@ -1,0 +1,70 @@
+"""A file for what the guest sends, for its owner alone: the log, the recording.
+
+Whoever writes it hands the bytes to the kernel before they are shown, so that the file
+is complete up to the last byte on the screen even after SIGKILL.  Trouble with the disk
+is told once and never ends the session.
+"""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from novaconsole.errors import UsageError
+
+_MODE = 0o600  # passwords are typed and keys are printed on a console
+
+
+class PrivateFile:
+    """A file that is open for writing.
+
+    Args:
+        path: the file; created with mode 0600, appended to if it is there.
+        kind: what it is to the user, as in "the log".
+        option: that names it on the command line.
+        overwrite: start it afresh.
+
+    Attributes:
+        path: the file.
+
+    Raises:
+        UsageError: the file cannot be written.
+    """
+
+    def __init__(
+        self, path: Path, kind: str, option: str, *, overwrite: bool = False
+    ) -> None:
+        self.path = path
+        self._kind = kind
+        # O_NONBLOCK counts for a FIFO only: it must not stop us while nobody reads.
+        flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
+        flags |= os.O_TRUNC if overwrite else os.O_APPEND
+        try:
+            self._fd: int | None = os.open(path, flags, _MODE)
+        except OSError as exc:
+            raise UsageError(
+                f"cannot write the {kind} {path}: {exc.strerror}",
+                f"give {option} a file that you may write",
+            ) from exc
+
+    @property
+    def is_open(self) -> bool:
+        """Whether bytes are still written."""
+        return self._fd is not None
+
+    def give_up(self, trouble: OSError, on_trouble: Callable[[str], None]) -> None:
+        """Write no more.
+
+        Args:
+            trouble: why.
+            on_trouble: told in one sentence.
+        """
+        self.close()
+        on_trouble(
+            f"{self._kind} {self.path}: {trouble.strerror}; the {self._kind} ends here"
+        )
+
+    def close(self) -> None:
+        """Let go of the file."""
+        if self._fd is not None:
+            os.close(self._fd)
+            self._fd = None

@@ -1,0 +1,283 @@
+"""The recording's file: private, valid at every moment, and never in the way."""
+
+# ruff: noqa: ASYNC240 # nobody else waits while a test looks at a file
+
+import json
+import os
+import stat
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trio
+from trio.testing import MockClock
+
+from novaconsole.errors import UsageError
+from novaconsole.recording import Recording
+from servers import TOKEN, nothing_left
+
+SIZE = os.terminal_size((81, 25))
+
+
+def no_trouble(sentence: str) -> None:
+    pytest.fail(sentence)
+
+
+@contextmanager
+def recording_to(
+    path: Path,
+    on_trouble: Callable[[str], None] = no_trouble,
+    *,
+    title: str = "vm",
+    with_input: bool = False,
+    overwrite: bool = False,
+) -> Iterator[Recording]:
+    with nothing_left():
+        recording = Recording(
+            path,
+            lambda: title,
+            on_trouble,
+            with_input=with_input,
+            overwrite=overwrite,
+        )
+        try:
+            yield recording
+        finally:
+            recording.end()
+        assert not recording.is_open
+        recording.end()  # once more does no harm
+
+
+def lines(path: Path) -> list[Any]:
+    """The header and the events; fails if one of them is not whole."""
+    *whole, rest = path.read_bytes().split(b"\n")
+    assert rest == b""
+    return [json.loads(line) for line in whole]
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "vm.cast"
+
+
+async def test_what_happens_is_written_down(path: Path, mock_clock: MockClock) -> None:
+    mock_clock.jump(1000)
+    with recording_to(path, with_input=True) as recording:
+        recording.resize(SIZE)
+        mock_clock.jump(60)  # before it begins
+        recording.mark("attached to vm")
+        mock_clock.jump(0.25)
+        recording.output(b"login: ")
+        mock_clock.jump(1.5)
+        recording.input(b"root\r")
+        mock_clock.jump(0.000001)
+        recording.resize(os.terminal_size((132, 43)))
+    header, *events = lines(path)
+    assert (header["version"], header["title"]) == (2, "console of vm")
+    assert (header["width"], header["height"]) == SIZE
+    assert events == [
+        [0, "m", "attached to vm"],
+        [0.25, "o", "login: "],
+        [1.75, "i", "root\r"],
+        [1.750001, "r", "132x43"],
+    ]
+
+
+async def test_every_event_is_in_the_file_before_the_call_returns(path: Path) -> None:
+    """Nothing is held back that SIGKILL could take away."""
+    with recording_to(path) as recording:
+        for count in range(1, 4):
+            recording.output(b"x")
+            assert len(lines(path)) == 1 + count
+
+
+async def test_an_event_is_one_write(path: Path) -> None:
+    """So SIGKILL finds the line in the file or not, but for what a kernel cuts off."""
+    with recording_to(path) as recording:
+        recording.mark("attached to vm")
+        before = writes()
+        for size in (1, 4096, 64 * 1024):
+            recording.output(b"x" * size)
+        assert writes() - before == 3
+
+
+def writes() -> int:
+    """How often this process has called write (proc(5))."""
+    counts = dict(
+        line.split(": ") for line in Path("/proc/self/io").read_text().splitlines()
+    )
+    return int(counts["syscw"])
+
+
+async def test_what_is_typed_is_recorded_only_if_that_is_wanted(path: Path) -> None:
+    with recording_to(path) as recording:
+        recording.output(b"Password: ")
+        recording.input(b"secret\r")
+    assert b"secret" not in path.read_bytes()
+    assert [event[1] for event in lines(path)[1:]] == ["o"]
+
+
+async def test_half_a_character_at_the_end_is_replaced(path: Path) -> None:
+    with recording_to(path, with_input=True) as recording:
+        recording.output(b"a\xe2\x82")
+        recording.input(b"\xc3")
+    assert [event[1:] for event in lines(path)[1:]] == [
+        ["o", "a"],
+        ["o", "\ufffd"],
+        ["i", "\ufffd"],
+    ]
+
+
+# ---- the header
+
+
+async def test_without_a_terminal_a_size_is_made_up(path: Path) -> None:
+    with recording_to(path) as recording:
+        recording.resize(os.terminal_size((0, 0)))
+        recording.output(b"x")
+        recording.resize(os.terminal_size((90, 0)))
+    header, *events = lines(path)
+    assert (header["width"], header["height"]) == (80, 24)
+    assert [event[1] for event in events] == ["o"]
+
+
+async def test_a_size_that_stays_is_no_event(path: Path) -> None:
+    with recording_to(path) as recording:
+        for size in ((90, 30), SIZE):
+            recording.resize(os.terminal_size(size))
+        recording.output(b"x")
+        for size in (SIZE, (90, 30), (90, 30)):
+            recording.resize(os.terminal_size(size))
+    header, *events = lines(path)
+    assert (header["width"], header["height"]) == SIZE
+    assert [event[2] for event in events if event[1] == "r"] == ["90x30"]
+
+
+async def test_of_the_environment_only_the_kind_of_the_terminal_is_told(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TERM", "vt220")
+    with recording_to(path) as recording:
+        recording.output(b"x")
+    assert lines(path)[0]["env"] == {"TERM": "vt220"}
+
+
+@pytest.mark.parametrize("name", [f"ws://h/?token={TOKEN}", "vm\x1b[31m\nred"])
+async def test_no_token_and_no_sequence_is_in_its_own_words(
+    path: Path, name: str
+) -> None:
+    with recording_to(path, title=name) as recording:
+        recording.mark(f"attached to {name}")
+    header, [_, _, label] = lines(path)
+    for words in (header["title"], label):
+        assert TOKEN not in words
+        assert words.isprintable()
+
+
+# ---- the file
+
+
+@pytest.mark.parametrize("umask", [0o000, 0o022, 0o077])
+async def test_a_recording_is_for_its_owner_alone(path: Path, umask: int) -> None:
+    before = os.umask(umask)
+    try:
+        with recording_to(path):
+            assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    finally:
+        os.umask(before)
+
+
+async def test_a_session_that_never_came_about_leaves_nothing_in_the_way(
+    path: Path,
+) -> None:
+    for _ in range(2):
+        with recording_to(path) as recording:
+            recording.resize(SIZE)
+        assert path.read_bytes() == b""
+
+
+async def test_a_file_with_something_in_it_is_refused(path: Path) -> None:
+    path.write_bytes(b"precious")
+    with nothing_left(), pytest.raises(UsageError, match="already") as caught:
+        Recording(path, lambda: "vm", no_trouble)
+    assert caught.value.exit_status == 2
+    assert "--overwrite" in (caught.value.hint or "")
+    assert path.read_bytes() == b"precious"
+
+
+async def test_overwrite_starts_afresh(path: Path) -> None:
+    path.write_bytes(b"a long old recording")
+    with recording_to(path, overwrite=True) as recording:
+        recording.output(b"new")
+    assert lines(path)[1][2] == "new"
+
+
+@pytest.mark.parametrize("where", ["missing/vm.cast", ".", "file/vm.cast"])
+async def test_a_path_that_cannot_be_written(where: str, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with nothing_left(), pytest.raises(UsageError) as caught:
+        Recording(tmp_path / where, lambda: "vm", no_trouble)
+    assert f"cannot write the recording {tmp_path / where}" in str(caught.value)
+    assert "--record" in (caught.value.hint or "")
+
+
+# ---- trouble
+
+
+async def test_a_full_disk_is_told_once() -> None:
+    trouble: list[str] = []
+    with recording_to(Path("/dev/full"), trouble.append) as recording:
+        for _ in range(3):
+            recording.output(b"x")
+            assert not recording.is_open
+    assert trouble == [
+        "recording /dev/full: No space left on device; the recording ends here"
+    ]
+
+
+async def test_a_disk_that_fills_up_keeps_the_lines_that_fit(path: Path) -> None:
+    """A limit for the size of files stands in for the disk."""
+    program = f"""
+import os, resource, signal, trio
+from pathlib import Path
+from novaconsole.recording import Recording
+
+async def record():
+    recording = Recording(Path({str(path)!r}), lambda: "vm", print)
+    for letter in b"xyz":
+        recording.output(bytes([letter]) * 400)
+    recording.end()
+
+soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
+trio.run(record)
+resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+"""
+    done = await trio.run_process(
+        [sys.executable, "-c", program], capture_stdout=True, capture_stderr=True
+    )
+    assert done.stderr == b""
+    assert done.stdout.decode().splitlines() == [
+        f"recording {path}: File too large; the recording ends here"
+    ]
+    assert [event[2] for event in lines(path)[1:]] == ["x" * 400, "y" * 400]
+
+
+async def test_a_reader_who_is_slow_is_not_waited_for(path: Path) -> None:
+    os.mkfifo(path)
+    reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    trouble: list[str] = []
+    try:
+        with recording_to(path, trouble.append) as recording:
+            for _ in range(100):
+                recording.output(b"x" * 10_000)
+        *whole, _ = os.read(reader, 1 << 20).split(b"\n")
+    finally:
+        os.close(reader)
+    assert [json.loads(line) for line in whole], "up to there it is valid"
+    [sentence] = trouble
+    assert "the recording ends here" in sentence
