@@ -1,7 +1,9 @@
 """How fast and at what cost bytes go through: output, a steady guest, a paste."""
 
 import importlib.util
+import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 
 from bench import longway
@@ -139,6 +141,31 @@ class _Flood:
             rate = (sink.seen - sink.first) * 1e9 / (sink.last_at - sink.first_at)
         frames = max(2, round(rate * self._seconds / self._frame))
         return frames * self._frame
+
+
+def files(bench: Bench) -> Iterator[Figure]:
+    """What a log and a recording cost: the same program, with and without."""
+    with tempfile.TemporaryDirectory() as directory:
+        file = f"{directory}/file"
+        for option in ("--log", "--record"):
+            client = _with_options(option, file, "--overwrite")
+            for frame in (256, 65536):
+                what, peer = f"throughput, pty, {frame} B, {option}", "without"
+                floods = {OURS: client, peer: NOVACONSOLE}
+                samples = bench.in_turn(
+                    what,
+                    {
+                        name: _Flood(bench, each, frame).measure
+                        for name, each in floods.items()
+                    },
+                )
+                yield figure(what, samples, _RATE, peer, Target("≥", 0.85))
+
+
+def _with_options(*options: str) -> Client:
+    return replace(
+        NOVACONSOLE, command=lambda place: [*NOVACONSOLE.command(place), *options]
+    )
 
 
 def long_way(bench: Bench) -> Iterator[Figure]:

@@ -24,6 +24,7 @@ GROUPS: dict[str, Callable[[Bench], Iterator[Figure]]] = {
     group.__name__: group
     for group in (
         flow.throughput,
+        flow.files,
         flow.long_way,
         flow.steady,
         flow.websockify,
