@@ -32,6 +32,10 @@ CORE = (
         "pacing",
         "sequences",
         "modes",
+        "logname",
+        "stamps",
+        "folding",
+        "plaintext",
     ),
 )
 EDGES = (
@@ -52,7 +56,7 @@ ORDER = (
 # The whole of the standard library that the core may see: nothing of it does I/O.
 PURE = {"collections", "dataclasses", "enum", "re", "typing", "urllib"}
 PURE |= {"pathlib", "signal"}  # for a type and for numbers
-PURE |= {"difflib", "ipaddress", "random", "shlex", "struct"}
+PURE |= {"codecs", "difflib", "ipaddress", "random", "shlex", "struct"}
 
 OWNERS = {
     "termios": {"terminal"},
