@@ -220,12 +220,20 @@ Log = Annotated[
     _option(
         "--log",
         metavar="FILE",
-        help="Append everything the guest sends to FILE.",
+        help="Append output to FILE; fills in {server}, {time}.",
         panel=_LOG,
     ),
 ]
 Overwrite = Annotated[
     bool, _option("--overwrite", help="Start the log afresh.", panel=_LOG)
+]
+LogPlain = Annotated[
+    bool,
+    _option("--log-plain", help="Log plain text, no control sequences.", panel=_LOG),
+]
+LogTimestamps = Annotated[
+    bool,
+    _option("--log-timestamps", help="Log each line with its time.", panel=_LOG),
 ]
 
 # ---- network
@@ -246,7 +254,7 @@ Keepalive = Annotated[
         "--keepalive",
         metavar="SECONDS",
         min=0,
-        help="Between pings; 20. 0: none. Two lost ones end it.",
+        help="Between pings; 20. 0: none. Two lost end it.",
         panel=_NETWORK,
     ),
 ]

@@ -75,6 +75,8 @@ def novaconsole(
     close_wait: arguments.CloseWait = 0.5,
     log: arguments.Log = None,
     overwrite: arguments.Overwrite = False,
+    log_plain: arguments.LogPlain = False,
+    log_timestamps: arguments.LogTimestamps = False,
     connect_timeout: arguments.ConnectTimeout = 10,
     keepalive: arguments.Keepalive = 20,
     proxy: arguments.ProxyUrl = None,
@@ -93,7 +95,7 @@ def novaconsole(
     """Attach the terminal to the serial console of an OpenStack Nova server.
 
     Type "~." at the start of a line to leave, "~?" for the other escapes. Options can
-    be environment variables: NOVACONSOLE_CLOUD, NOVACONSOLE_LOG, ...
+    be environment variables: NOVACONSOLE_CLOUD, ...
     """
     if quiet and (verbose or debug):
         raise UsageError("--quiet excludes --verbose and --debug")
@@ -136,14 +138,19 @@ def novaconsole(
         if check or check_enter:
             return _check(source, connect, notices, may_type=check_enter, as_json=json)
 
-        from novaconsole.logfile import LogFile
         from novaconsole.session import SessionOptions
+        from novaconsole.sessionlog import SessionLog
 
+        session_log = SessionLog(
+            source.label, notices.say, plain=log_plain, timestamps=log_timestamps
+        )
+        if log:
+            session_log.start(str(log), overwrite=overwrite)
         options = SessionOptions(
             source=source,
             connect=connect,
             escape=escape_char,
-            log=LogFile(log, overwrite=overwrite) if log else None,
+            log=session_log,
             close_wait=close_wait,
             wait=wait,
             reconnect=reconnect,

@@ -132,6 +132,8 @@ def _obey(session: Session, action: Action, keyboard: Terminal) -> None:
             session.notices.change_verbosity(+1)
         case Action.FEWER_MESSAGES:
             session.notices.change_verbosity(-1)
+        case Action.LOG:
+            session.answer(session.options.log.toggle())
         case Action.INFO:
             session.answer(*_info_lines(session))
         case Action.BREAK:
@@ -142,8 +144,8 @@ def _obey(session: Session, action: Action, keyboard: Terminal) -> None:
 
 
 def _info_lines(session: Session) -> list[str]:
-    attachment, log = session.attachment, session.options.log
-    log_line = f"log: {log.path if log and log.is_open else 'none'}"
+    attachment = session.attachment
+    log_line = f"log: {session.options.log.path or 'none'}"
     if attachment is None:
         return ["not attached: waiting for the server or the network", log_line]
     link = attachment.link

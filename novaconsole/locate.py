@@ -37,6 +37,11 @@ class Source(Protocol):
 
     renews: bool
 
+    @property
+    def label(self) -> str:
+        """What the user calls the server; known before anything is asked."""
+        ...
+
     async def locate(
         self, nursery: trio.Nursery, size: os.terminal_size
     ) -> Destination:
@@ -95,6 +100,11 @@ class UrlSource(_NoCloud):
     target: Target
     tls: TLSOptions
 
+    @property
+    def label(self) -> str:
+        """The host."""
+        return self.target.host
+
     async def locate(
         self, nursery: trio.Nursery, size: os.terminal_size
     ) -> Destination:
@@ -103,7 +113,13 @@ class UrlSource(_NoCloud):
 
 
 class DemoSource(_NoCloud):
-    """The user wants to try novaconsole without a cloud."""
+    """The user wants to try novaconsole without a cloud.
+
+    Attributes:
+        label: what it is called.
+    """
+
+    label = "demo"
 
     def __init__(self) -> None:
         self._destination: Destination | None = None
@@ -116,7 +132,7 @@ class DemoSource(_NoCloud):
 
         if self._destination is None:
             url = await nursery.start(serve_demo, size)
-            target = replace(Target.parse(url), name="demo")
+            target = replace(Target.parse(url), name=self.label)
             self._destination = Destination(target, TLSOptions())
         return self._destination
 
@@ -142,6 +158,11 @@ class CloudSource:
         self.cloud = Cloud(options)
         self._server: Server | None = None
         self._names: list[str] | None = None  # of the servers that there are
+
+    @property
+    def label(self) -> str:
+        """Name or UUID, as given."""
+        return self.wanted
 
     async def locate(
         self, nursery: trio.Nursery, size: os.terminal_size

@@ -7,6 +7,7 @@ and never ends the session.
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import trio
@@ -57,13 +58,32 @@ class LogFile:
             try:
                 sent += os.write(self._fd, data[sent:])
             except BlockingIOError:  # a FIFO whose reader is slow
-                await trio.lowlevel.wait_writable(self._fd)
+                with suppress(trio.ClosedResourceError):
+                    await trio.lowlevel.wait_writable(self._fd)
             except OSError as exc:
-                self.close()
-                on_trouble(f"log {self.path}: {exc.strerror}; the log ends here")
+                self._give_up(exc, on_trouble)
 
-    def close(self) -> None:
-        """Let go of the file."""
-        if self._fd is not None:
-            os.close(self._fd)
-            self._fd = None
+    def close(self, on_trouble: Callable[[str], None], last: bytes = b"") -> None:
+        """Let go of the file; who waits in `write` is woken.
+
+        Args:
+            on_trouble: told once, in one sentence, when the log is not complete.
+            last: still written, as far as it goes without waiting.
+        """
+        try:
+            while self._fd is not None and last:
+                last = last[os.write(self._fd, last) :]
+            self._let_go()  # where a disk in the network may tell its trouble
+        except OSError as exc:
+            self._give_up(exc, on_trouble)
+
+    def _give_up(self, exc: OSError, on_trouble: Callable[[str], None]) -> None:
+        with suppress(OSError):
+            self._let_go()
+        on_trouble(f"log {self.path}: {exc.strerror}; the log ends here")
+
+    def _let_go(self) -> None:
+        fd, self._fd = self._fd, None
+        if fd is not None:
+            trio.lowlevel.notify_closing(fd)
+            os.close(fd)

@@ -46,7 +46,7 @@ ORDER = (
     *CORE,
     "descriptors",
     *EDGES,
-    *("stdio", "connect", "demo", "locate", "replay"),
+    *("stdio", "connect", "demo", "locate", "replay", "sessionlog"),
     *("attachment", "session", "keyboard", "silence", "console"),
     *("attach", "check", "arguments"),
     "cli",

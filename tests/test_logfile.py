@@ -27,9 +27,9 @@ def logging_to(path: Path, *, overwrite: bool = False) -> Iterator[LogFile]:
         try:
             yield log
         finally:
-            log.close()
+            log.close(no_trouble)
         assert not log.is_open
-        log.close()  # once more does no harm
+        log.close(no_trouble)  # once more does no harm
 
 
 def no_trouble(sentence: str) -> None:
