@@ -11,7 +11,7 @@ as wide as none is, so that memory is bounded and lines are whole.
 
 import re
 
-COLUMNS = 4096
+COLUMNS = 1024
 
 # Final bytes of the control sequences that are carried out.
 EDITS = b"@CDGJKP"
