@@ -54,8 +54,8 @@ class PlainText:
 
         Args:
             data: what has come.
-            stamp: put in front of the lines that begin with it.  Of what is written as
-                a line, it is the first byte that counts which the log did not have.
+            stamp: put in front of the lines that begin in it.  A line that is written
+                again has the stamp of the first bytes since it was written.
         """
         if not self.is_behind:
             self._stamp = stamp
@@ -69,7 +69,7 @@ class PlainText:
             text = text[last:]
             self._stamp = stamp
         self._line += text
-        self.is_behind = bool(self._line) or self._parser.is_inside
+        self.is_behind = self.is_behind or bool(text)
         if len(self._line) > _MAX_UNFOLDED_BYTES:
             out += self._fold()
         return out

@@ -95,3 +95,4 @@ def test_a_long_line_without_moves_is_what_it_is() -> None:
 def test_what_was_wrapped_is_out_of_reach() -> None:
     assert shown("x" * COLUMNS + "\ry") == "y" + "x" * (COLUMNS - 1)
     assert shown("x" * COLUMNS + "tail\ry") == "x" * COLUMNS + "yail"
+    assert shown("x" * COLUMNS + "\ttail\ry") == "x" * COLUMNS + "y" + " " * 7 + "tail"

@@ -99,6 +99,9 @@ def test_nothing_but_text_is_left(data: bytes) -> None:
         (b"\r\n\r\n", b"\n\n"),
         (b"gr\xc3\xbc\xc3\x9fe \xff\xe2\x82\r\n", "grüße \ufffd\ufffd\n".encode()),
         (b"a\xc2\x9b31mb\n", b"a31mb\n"),
+        (b"\x1b]0;broken off by\x1b[mcolour\n", b"colour\n"),
+        (b"\x1b[1\x1b[;1mK\n", b"K\n"),
+        (b"a\r\x1b[" + b"9" * 5000 + b"Cb\n", b"b\n"),
         (b"\x1b[31m", b""),
         (b"\xe2\x82", "\ufffd\n".encode()),
         (b"", b""),
@@ -150,6 +153,21 @@ def test_a_pause_in_a_prompt() -> None:
     assert text.flush() == b"admin"
     assert text.feed(b"\r\nPassword: ", b"4 ") == b"\n"
     assert text.finish() == b"4 Password: \n"
+
+
+def test_a_line_has_the_time_of_its_first_byte() -> None:
+    text = PlainText()
+    pieces = [(b"a", b"1 "), (b"b\r\nc", b"2 "), (b"d\r\n", b"3 "), (b"e\nf\n", b"4 ")]
+    out = b"".join(text.feed(*piece) for piece in pieces)
+    assert out == b"1 ab\n2 cd\n4 e\n4 f\n"
+
+
+def test_what_is_held_back_is_not_forgotten_over_bytes_without_text() -> None:
+    text, line = PlainText(), b"x" * (40 * KIB) + b"tail"
+    out = text.feed(line) + text.feed(b"\x1b[m")
+    assert out != line
+    assert text.is_behind
+    assert out + text.flush() == line
 
 
 def test_what_has_changed_since_a_pause_is_written_again_with_its_own_time() -> None:
