@@ -220,7 +220,7 @@ Log = Annotated[
     _option(
         "--log",
         metavar="FILE",
-        help="Append everything the guest sends to FILE.",
+        help="Append output to FILE; fills in {server}, {time}.",
         panel=_LOG,
     ),
 ]
@@ -244,6 +244,14 @@ RecordInput = Annotated[
 Overwrite = Annotated[
     bool,
     _option("--overwrite", help="Start log and recording afresh.", panel=_LOG),
+]
+LogPlain = Annotated[
+    bool,
+    _option("--log-plain", help="Log plain text, no control sequences.", panel=_LOG),
+]
+LogTimestamps = Annotated[
+    bool,
+    _option("--log-timestamps", help="Log each line with its time.", panel=_LOG),
 ]
 
 # ---- network

@@ -1,7 +1,7 @@
 """The interactive program: resources outside, tasks inside.
 
     signal handlers ⊃ standard streams ⊃ one nursery:
-        watch_signals · Console.run · read_keyboard · show_notices
+        watch_signals · SessionLog.keep_up · Console.run · read_keyboard · show_notices
             and inside Console.run, for each link, a nursery of its own:
             read · send_input · explain_silence
 
@@ -11,7 +11,7 @@ the terminal, and only then do signals count again.
 
 import signal
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 
 import trio
 
@@ -46,13 +46,17 @@ async def attach(
         NovaConsoleError: the console could not be reached.
     """
     with _signals() as signals:
-        with open_stdio(keyboard_from_terminal=keyboard_from_terminal) as stdio:
+        with (
+            closing(options.log),  # up to the last byte shown, however it ends
+            open_stdio(keyboard_from_terminal=keyboard_from_terminal) as stdio,
+        ):
             try:
                 async with trio.open_nursery() as nursery:
                     session = Session(nursery, stdio, notices, options)
                     if options.recording:
                         options.recording.resize(session.size())
                     nursery.start_soon(session.watch_signals, signals)
+                    nursery.start_soon(options.log.keep_up)
                     nursery.start_soon(Console(session).run)
             finally:
                 session.leave()

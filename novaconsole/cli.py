@@ -78,6 +78,8 @@ def novaconsole(
     record: arguments.Record = None,
     record_input: arguments.RecordInput = False,
     overwrite: arguments.Overwrite = False,
+    log_plain: arguments.LogPlain = False,
+    log_timestamps: arguments.LogTimestamps = False,
     connect_timeout: arguments.ConnectTimeout = 10,
     keepalive: arguments.Keepalive = 20,
     proxy: arguments.ProxyUrl = None,
@@ -96,7 +98,7 @@ def novaconsole(
     """Attach the terminal to the serial console of an OpenStack Nova server.
 
     Type "~." at the start of a line to leave, "~?" for the other escapes. Options can
-    be environment variables: NOVACONSOLE_CLOUD, NOVACONSOLE_LOG, ...
+    be environment variables: NOVACONSOLE_CLOUD, ...
     """
     if quiet and (verbose or debug):
         raise UsageError("--quiet excludes --verbose and --debug")
@@ -143,25 +145,31 @@ def novaconsole(
         if check or check_enter:
             return _check(source, connect, notices, may_type=check_enter, as_json=json)
 
-        from novaconsole.logfile import LogFile
+        from novaconsole.privatefile import named
         from novaconsole.recording import Recording
         from novaconsole.session import SessionOptions
+        from novaconsole.sessionlog import SessionLog
 
         # Before the log: it may be refused for what is in its file.
         recording = None
         if record:
             recording = Recording(
-                record,
+                named(str(record), source.title),
                 lambda: source.title,
                 notices.say,
                 with_input=record_input,
                 overwrite=overwrite,
             )
+        session_log = SessionLog(
+            source.title, notices.say, plain=log_plain, timestamps=log_timestamps
+        )
+        if log:
+            session_log.start(str(log), overwrite=overwrite)
         options = SessionOptions(
             source=source,
             connect=connect,
             escape=escape_char,
-            log=LogFile(log, overwrite=overwrite) if log else None,
+            log=session_log,
             close_wait=close_wait,
             wait=wait,
             reconnect=reconnect,

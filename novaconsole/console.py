@@ -119,22 +119,21 @@ class Console:
         if self._replay:
             source = self._options.source
             start = await self._replay.join(
-                attachment.link, source, self._log, self._session.notices.say
+                attachment.link,
+                source,
+                self._options.log.write,
+                self._session.notices.say,
             )
             if attachment.link.bytes_in:
                 attachment.output_came.set()  # which the history alone is not
             await self._write(start)
             self._session.quiet_since = trio.current_time()
         async for data in attachment.link:
-            await self._log(data)
+            await self._options.log.write(data)
             await self._show(attachment, data)
             if self._replay:
                 self._replay.note(data)
         tasks.cancel(reason="the link has ended")
-
-    async def _log(self, data: bytes) -> None:
-        if self._options.log:
-            await self._options.log.write(data, self._session.notices.say)
 
     def _mark(self, words: str | None) -> None:
         if words and self._options.recording:

@@ -25,6 +25,7 @@ class Action(enum.Enum):
     SUSPEND = "suspend"
     BREAK = "break"
     RECONNECT = "reconnect"
+    LOG = "log"
     INFO = "info"
     MORE_MESSAGES = "more messages"
     FEWER_MESSAGES = "fewer messages"
@@ -54,6 +55,7 @@ ESCAPES = (
     Escape(b".", ".", Action.DISCONNECT, "disconnect"),
     Escape(b"\x1a", "^Z", Action.SUSPEND, "suspend novaconsole; fg resumes"),
     Escape(b"R", "R", Action.RECONNECT, "reconnect, with a new URL from the cloud"),
+    Escape(b"L", "L", Action.LOG, "start or stop the log"),
     Escape(b"I", "I", Action.INFO, "show the connection: server, time, bytes, delay"),
     Escape(b"B", "B", Action.BREAK, "why there is no BREAK, and what to use instead"),
     Escape(b"v", "v", Action.MORE_MESSAGES, "more messages"),

@@ -143,6 +143,8 @@ def _obey(session: Session, action: Action, keyboard: Terminal) -> None:
             session.notices.change_verbosity(+1)
         case Action.FEWER_MESSAGES:
             session.notices.change_verbosity(-1)
+        case Action.LOG:
+            session.answer(session.options.log.toggle())
         case Action.INFO:
             session.answer(*_info_lines(session))
         case Action.BREAK:
@@ -153,8 +155,8 @@ def _obey(session: Session, action: Action, keyboard: Terminal) -> None:
 
 
 def _info_lines(session: Session) -> list[str]:
-    attachment, log = session.attachment, session.options.log
-    files = [f"log: {log.path if log and log.is_open else 'none'}"]
+    attachment = session.attachment
+    files = [f"log: {session.options.log.path or 'none'}"]
     if recording := session.options.recording:
         files.append(f"recording: {recording.path if recording.is_open else 'none'}")
     if attachment is None:

@@ -103,7 +103,7 @@ class UrlSource(_NoCloud):
     @property
     def title(self) -> str:
         """The host."""
-        return self.target.title
+        return self.target.host
 
     async def locate(
         self, nursery: trio.Nursery, size: os.terminal_size
@@ -113,7 +113,11 @@ class UrlSource(_NoCloud):
 
 
 class DemoSource(_NoCloud):
-    """The user wants to try novaconsole without a cloud."""
+    """The user wants to try novaconsole without a cloud.
+
+    Attributes:
+        title: what to call it.
+    """
 
     title = "demo"
 

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import trio
@@ -35,6 +36,7 @@ class LogFile(PrivateFile):
             try:
                 sent += os.write(self._fd, data[sent:])
             except BlockingIOError:  # a FIFO whose reader is slow
-                await trio.lowlevel.wait_writable(self._fd)
+                with suppress(trio.ClosedResourceError):
+                    await trio.lowlevel.wait_writable(self._fd)
             except OSError as exc:
-                self.give_up(exc, on_trouble)
+                self._give_up(exc, on_trouble)

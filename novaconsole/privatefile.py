@@ -6,12 +6,31 @@ is told once and never ends the session.
 """
 
 import os
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
+import trio
+
 from novaconsole.errors import UsageError
+from novaconsole.filename import expand, safe_component
 
 _MODE = 0o600  # passwords are typed and keys are printed on a console
+
+
+def named(name: str, server: str) -> Path:
+    """The path that a name with `{server}` and `{time}` stands for now.
+
+    Args:
+        name: as the user gave it.
+        server: what it is called.
+
+    Raises:
+        UsageError: the name has something else between braces.
+    """
+    now = time.strftime("%Y%m%dT%H%M%S")
+    return Path(expand(name, {"server": safe_component(server), "time": now}))
 
 
 class PrivateFile:
@@ -51,20 +70,30 @@ class PrivateFile:
         """Whether bytes are still written."""
         return self._fd is not None
 
-    def give_up(self, trouble: OSError, on_trouble: Callable[[str], None]) -> None:
-        """Write no more.
+    def close(self, on_trouble: Callable[[str], None], last: bytes = b"") -> None:
+        """Let go of the file; who waits for it is woken.
 
         Args:
-            trouble: why.
-            on_trouble: told in one sentence.
+            on_trouble: told once, in one sentence, when the file is not complete.
+            last: still written, as far as it goes without waiting.
         """
-        self.close()
+        try:
+            while self._fd is not None and last:
+                last = last[os.write(self._fd, last) :]
+            self._let_go()  # where a disk in the network may tell its trouble
+        except OSError as exc:
+            self._give_up(exc, on_trouble)
+
+    def _give_up(self, trouble: OSError, on_trouble: Callable[[str], None]) -> None:
+        """Write no more."""
+        with suppress(OSError):
+            self._let_go()
         on_trouble(
             f"{self._kind} {self.path}: {trouble.strerror}; the {self._kind} ends here"
         )
 
-    def close(self) -> None:
-        """Let go of the file."""
-        if self._fd is not None:
-            os.close(self._fd)
-            self._fd = None
+    def _let_go(self) -> None:
+        fd, self._fd = self._fd, None
+        if fd is not None:
+            trio.lowlevel.notify_closing(fd)
+            os.close(fd)

@@ -49,7 +49,7 @@ class Recording(PrivateFile):
         super().__init__(path, "recording", "--record", overwrite=overwrite)
         assert self._fd is not None
         if os.fstat(self._fd).st_size:
-            self.close()
+            os.close(self._fd)
             raise UsageError(
                 f"the recording {path} is there already",
                 "--overwrite starts it afresh",
@@ -88,7 +88,7 @@ class Recording(PrivateFile):
         """Nothing more happens."""
         if self._started is not None:
             self._write(self._encoder.end(self._now()))
-        self.close()
+        self.close(self._on_trouble)
 
     def _now(self) -> float:
         """Seconds since the beginning, which may be now."""
@@ -116,6 +116,6 @@ class Recording(PrivateFile):
         except OSError as exc:
             with suppress(OSError):  # which FIFOs and devices do not know
                 os.ftruncate(self._fd, self._length)  # half a line is no JSON
-            self.give_up(exc, self._on_trouble)
+            self._give_up(exc, self._on_trouble)
         else:
             self._length += written

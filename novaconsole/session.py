@@ -22,11 +22,11 @@ from novaconsole.ending import Ended, Reason
 from novaconsole.errors import NovaConsoleError
 from novaconsole.escape import show_char
 from novaconsole.locate import Source
-from novaconsole.logfile import LogFile
 from novaconsole.modes import ModeTracker
 from novaconsole.notices import VERBOSE, Notices
 from novaconsole.reattach import Persistence
 from novaconsole.recording import Recording
+from novaconsole.sessionlog import SessionLog
 from novaconsole.stdio import Stdio
 from novaconsole.terminal import Terminal
 
@@ -45,7 +45,7 @@ class SessionOptions:
         source: knows where the console is.
         connect: how to reach it.
         escape: the escape character, one byte; None for none.
-        log: copies the guest's bytes; None for no log.
+        log: takes the guest's bytes, where the user wants that.
         close_wait: seconds without output after which piped input that has ended
             ends the session.
         wait: whether to wait until the server runs.
@@ -57,7 +57,7 @@ class SessionOptions:
     source: Source
     connect: ConnectOptions
     escape: bytes | None
-    log: LogFile | None
+    log: SessionLog
     close_wait: float
     wait: bool = False
     reconnect: bool = False

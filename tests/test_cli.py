@@ -4,6 +4,7 @@ import os
 import re
 import signal
 import socket
+import stat
 import subprocess
 import sys
 import threading
@@ -274,6 +275,16 @@ def test_a_recording_that_is_refused_leaves_the_old_log(run: Runner) -> None:
     assert (log.read_bytes(), cast.read_bytes()) == (b"old", b"old")
 
 
+@pytest.mark.parametrize("name", ["{host}.log", "{", "{server.wanted}", "{time!r}"])
+def test_a_bad_name_for_the_log_is_told_before_the_cloud_is_asked(
+    run: Runner, cloud: FakeCloud, name: str
+) -> None:
+    before = set(run.home.iterdir())
+    assert_wrong_usage(run("vm", "--cloud", "fake", "--log", name), "name of a file")
+    assert set(run.home.iterdir()) == before
+    assert not cloud.requests
+
+
 @pytest.mark.parametrize("typed", ["", "\n", "vm\n", f"http://h/?token={TOKEN}\n"])
 def test_standard_input_that_is_no_url_is_wrong_usage(run: Runner, typed: str) -> None:
     log = run.home / "console.log"
@@ -282,14 +293,33 @@ def test_standard_input_that_is_no_url_is_wrong_usage(run: Runner, typed: str) -
     assert not log.exists()
 
 
-@pytest.mark.parametrize("name", ["missing/console.log", "."])
+@pytest.mark.parametrize("name", ["missing/console.log", ".", "missing/{time}/log"])
 def test_a_log_that_cannot_be_written_is_told_before_the_cloud_is_asked(
     run: Runner, cloud: FakeCloud, name: str
 ) -> None:
     path = str(run.home / name)
+    shown = path.partition("{")[0]
 
-    assert_wrong_usage(run("vm", "--cloud", "fake", "--log", path), path)
+    assert_wrong_usage(run("vm", "--cloud", "fake", "--log", path), shown)
     assert not cloud.requests
+
+
+@pytest.mark.parametrize(
+    ("where", "server"),
+    [
+        (("vm", "--cloud", "fake"), "vm"),
+        (("../x", "--cloud", "fake"), "_._x"),
+        (("--url", URL), "127.0.0.1"),
+    ],
+)
+def test_the_log_is_named_after_the_server_as_it_was_given(
+    run: Runner, cloud: FakeCloud, where: Sequence[str], server: str
+) -> None:
+    run(*where, "--log", "{server}.{time}")
+
+    [log] = run.home.glob("*.2*")
+    assert re.fullmatch(rf"{re.escape(server)}\.\d{{8}}T\d{{6}}", log.name)
+    assert stat.S_IMODE(log.stat().st_mode) == 0o600
 
 
 # ---- environment variables
@@ -315,6 +345,8 @@ VARIABLES: dict[str, tuple[str, Sequence[str], str]] = {
     "record": ("/missing/vm.cast", (), "/missing/vm.cast"),
     "record_input": ("1", (), "--record-input"),
     "overwrite": ("1", (), "--overwrite"),
+    "log_plain": ("perhaps", (), "--log-plain"),
+    "log_timestamps": ("perhaps", (), "--log-timestamps"),
     "close_wait": ("nan", (), "--close-wait"),
     "connect_timeout": ("nan", (), "--connect-timeout"),
     "keepalive": ("nan", (), "--keepalive"),
@@ -419,6 +451,7 @@ def test_a_switch_is_off_where_its_variable_says_so(
 OPTIONS = {
     *("--url", "--cloud", "--region", "--demo", "--check", "--check-enter", "--json"),
     *("-e", "--wait", "--reconnect", "-n", "--history", "--proxy"),
+    *("--log-plain", "--log-timestamps"),
     *("--escape", "--log", "--overwrite", "-w", "--close-wait", "-N", "--keepalive"),
     *("--record", "--record-input"),
     *("--no-subprotocols", "--connect-timeout", "--cacert", "--cert", "--key"),
@@ -437,7 +470,7 @@ def test_help_names_every_option(run: Runner, option: str) -> None:
     named = set(re.findall(r"(?<![\w-])--?[A-Za-z][\w-]*", done.stdout))
     assert named >= OPTIONS
     lines = done.stdout.splitlines()
-    assert len(lines) <= 53, "one screen"
+    assert len(lines) <= 55, "one large screen"
     assert max(map(len, lines)) <= 80
 
 

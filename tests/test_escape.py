@@ -41,6 +41,7 @@ KEYS = {
     b"\x1a": Action.SUSPEND,
     b"I": Action.INFO,
     b"R": Action.RECONNECT,
+    b"L": Action.LOG,
     b"B": Action.BREAK,
     b"v": Action.MORE_MESSAGES,
     b"V": Action.FEWER_MESSAGES,

@@ -33,6 +33,10 @@ CORE = (
         "sequences",
         "modes",
         "asciicast",
+        "filename",
+        "stamps",
+        "folding",
+        "plaintext",
     ),
 )
 EDGES = (
@@ -43,7 +47,7 @@ ORDER = (
     *CORE,
     "descriptors",
     *EDGES,
-    *("stdio", "connect", "demo", "locate", "replay"),
+    *("stdio", "connect", "demo", "locate", "replay", "sessionlog"),
     *("attachment", "session", "keyboard", "silence", "console"),
     *("attach", "check", "arguments"),
     "cli",

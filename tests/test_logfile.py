@@ -27,9 +27,9 @@ def logging_to(path: Path, *, overwrite: bool = False) -> Iterator[LogFile]:
         try:
             yield log
         finally:
-            log.close()
+            log.close(no_trouble)
         assert not log.is_open
-        log.close()  # once more does no harm
+        log.close(no_trouble)  # once more does no harm
 
 
 def no_trouble(sentence: str) -> None:
@@ -101,7 +101,10 @@ async def test_a_full_disk_is_told_once() -> None:
     assert "\n" not in sentence
 
 
-async def test_a_disk_that_fills_up_keeps_what_fits(path: Path) -> None:
+@pytest.mark.parametrize(
+    "last", ["await log.write(b'y' * 700, print)", "log.close(print, b'y' * 700)"]
+)
+async def test_a_disk_that_fills_up_keeps_what_fits(path: Path, last: str) -> None:
     """A limit for the size of files stands in for the disk."""
     program = f"""
 import resource, signal, trio
@@ -110,8 +113,9 @@ from novaconsole.logfile import LogFile
 
 async def write():
     log = LogFile(Path({str(path)!r}))
-    for letter in b"xyz":
-        await log.write(bytes([letter]) * 700, print)
+    await log.write(b"x" * 700, print)
+    {last}
+    await log.write(b"z" * 700, print)
 
 soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)

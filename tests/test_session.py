@@ -10,6 +10,7 @@ from novaconsole.locate import DemoSource
 from novaconsole.notices import Notices
 from novaconsole.pipes import Input, Output
 from novaconsole.session import Session, SessionOptions
+from novaconsole.sessionlog import SessionLog
 from novaconsole.stdio import Stdio
 
 CLOSE_WAIT = 1.0
@@ -42,7 +43,8 @@ def test_the_wait_for_quiet_ends_however_time_passes(
     async def wait() -> None:
         output = Output(os.open(os.devnull, os.O_WRONLY))
         stdio = Stdio(None, Input(0), output, output)
-        options = SessionOptions(DemoSource(), ConnectOptions(), None, None, CLOSE_WAIT)
+        log = SessionLog("demo", pytest.fail)
+        options = SessionOptions(DemoSource(), ConnectOptions(), None, log, CLOSE_WAIT)
         async with trio.open_nursery() as nursery:
             session = Session(nursery, stdio, Notices(), options)
             session.quiet_since = 0.0 if shown_before else trio.current_time()

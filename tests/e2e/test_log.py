@@ -2,13 +2,14 @@
 
 import os
 import random
+import re
 import stat
 from pathlib import Path
-from signal import SIGKILL
+from signal import SIGKILL, SIGTERM
 
 import pytest
 
-from shell import Guest, Shell, numbered_lines, unchanged, wait_until
+from shell import AT_ONCE, Guest, Shell, numbered_lines, unchanged, wait_until
 
 NOISE = random.Random(3).randbytes(300_000)
 LAST = b"-the last words-"
@@ -153,3 +154,143 @@ def test_a_pipe_as_the_log_gets_everything_too(tmp_path: Path) -> None:
         shell.type(b"\r~.")
         assert shell.prompt() == 0
         wait_until(lambda: (tmp_path / "copy").read_bytes() == NOISE + LAST)
+
+
+# ---- for people
+
+STAMP = rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}[+-]\d\d:\d\d "
+SCREEN = (
+    b"\x1b]0;root@vm\x07\x1b[1;31m# \x1b[mles\b\b\x1b[Ks\r\n"
+    b" 10%\r 50%\r100%\r\nb\xc3\xa4h\a\r\n"
+)
+TEXT = [b"# ls", b"100%", b"b\xc3\xa4h"]
+
+
+@pytest.mark.parametrize(
+    ("options", "lines"),
+    [
+        ("--log-plain", TEXT),
+        ("--log-timestamps", SCREEN.split(b"\n")[:-1]),
+        ("--log-plain --log-timestamps", TEXT),
+    ],
+)
+def test_a_log_for_people(tmp_path: Path, options: str, lines: list[bytes]) -> None:
+    with Guest() as guest, Shell(tmp_path) as shell, unchanged(shell):
+        shell.attach(f"--log log {options} {guest.url}")
+        guest.send(SCREEN + LAST)
+        shell.expect(LAST)
+        shell.type(b"~.")
+        assert shell.prompt() == 0
+    stamp = STAMP if "--log-timestamps" in options else b""
+    wanted = b"".join(stamp + re.escape(line) + b"\n" for line in [*lines, LAST])
+    log = (tmp_path / "log").read_bytes()
+    assert re.fullmatch(wanted, log), log
+
+
+def test_a_prompt_is_in_a_plain_log_before_its_line_ends(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    with Guest() as guest, Shell(tmp_path) as shell, unchanged(shell):
+        shell.attach(f"--log log --log-plain {guest.url}")
+        guest.send(b"\x1b[1mlogin:\x1b[m ")
+        shell.expect(b"login:")
+        wait_until(lambda: log.read_bytes() == b"login: ", seconds=AT_ONCE)
+        os.kill(shell.job, SIGKILL)
+        assert shell.prompt() == 137
+    assert log.read_bytes() == b"login: "
+
+
+@pytest.mark.parametrize("way", ["drop", "TERM", "~."])
+def test_a_plain_log_has_the_unfinished_line_however_it_ends(
+    tmp_path: Path, way: str
+) -> None:
+    with Guest() as guest, Shell(tmp_path) as shell, unchanged(shell):
+        shell.attach(f"--log log --log-plain {guest.url}")
+        guest.send(b"one\r\n" + LAST)
+        shell.expect(LAST)
+        if way == "drop":
+            guest.drop()
+        elif way == "TERM":
+            os.kill(shell.job, SIGTERM)
+        else:
+            shell.type(b"~.")
+        shell.prompt()
+    assert (tmp_path / "log").read_bytes() == b"one\n" + LAST + b"\n"
+
+
+# ---- on and off
+
+
+def test_the_log_is_stopped_and_started(tmp_path: Path) -> None:
+    with Guest() as guest, Shell(tmp_path) as shell, unchanged(shell):
+        shell.attach(f"--log {{server}}.log --overwrite {guest.url}")
+        guest.send(b"kept ")
+        shell.expect(b"kept ")
+        shell.type(b"~L")
+        shell.expect(b"novaconsole: log: stopped\r\n")
+        guest.send(b"dropped ")
+        shell.expect(b"dropped ")
+        shell.type(b"~I")
+        shell.expect(b"log: none\r\n")
+        shell.type(b"~L")
+        shell.expect(b"novaconsole: log: writing to 127.0.0.1.log\r\n")
+        shell.type(b"~I")
+        shell.expect(b"log: 127.0.0.1.log\r\n")
+        guest.send(LAST)
+        shell.expect(LAST)
+        shell.type(b"~.")
+        assert shell.prompt() == 0
+    assert (tmp_path / "127.0.0.1.log").read_bytes() == b"kept " + LAST
+
+
+@pytest.mark.parametrize("umask", ["000", "077"])
+def test_a_log_can_be_started_in_the_middle(tmp_path: Path, umask: str) -> None:
+    with Guest() as guest, Shell(tmp_path) as shell, unchanged(shell):
+        shell.run(f"umask {umask}")
+        shell.attach(f"--log-plain --log-timestamps {guest.url}")
+        guest.send(b"before\r\n")
+        shell.expect(b"before\r\n")
+        shell.type(b"~L")
+        said = re.compile(
+            rb"log: writing to (novaconsole-127\.0\.0\.1-\d{8}T\d{6}\.log)\r"
+        )
+        [name] = shell.expect(said)
+        guest.send(b"\x1b[1mafter\r\n" + LAST)
+        shell.expect(LAST)
+        shell.type(b"~.")
+        assert shell.prompt() == 0
+    log = tmp_path / name.decode()
+    wanted = STAMP + b"after\n" + STAMP + LAST + b"\n"
+    assert re.fullmatch(wanted, log.read_bytes())
+    assert stat.S_IMODE(log.stat().st_mode) == 0o600
+
+
+def test_a_log_that_cannot_be_started_in_the_middle_is_told(tmp_path: Path) -> None:
+    with Guest() as guest, Shell(tmp_path) as shell, unchanged(shell):
+        shell.run("mkdir gone; cd gone; rmdir ../gone")
+        shell.attach(guest.url)
+        shell.type(b"~L")
+        shell.expect(b"novaconsole: log: cannot write the log novaconsole-127.0.0.1-")
+        shell.type(b"~.")
+        assert shell.prompt() == 0
+        shell.run("cd")
+
+
+def test_a_full_disk_at_the_end_of_a_plain_log_is_told_once(tmp_path: Path) -> None:
+    with Guest() as guest, Shell(tmp_path) as shell, unchanged(shell):
+        shell.attach(f"--log /dev/full --log-plain {guest.url}")
+        guest.send(LAST)
+        shell.expect(LAST)
+        shell.type(b"~.")
+        assert shell.prompt() == 0
+        trouble = b"novaconsole: log /dev/full: No space left on device"
+        assert shell.output.count(trouble) == 1
+
+
+def test_the_demo_is_logged_under_its_name(tmp_path: Path) -> None:
+    with Shell(tmp_path) as shell, unchanged(shell):
+        shell.attach("--demo --log {server}.log")
+        shell.type(b"echo lo''gged\r")
+        shell.expect(b"logged")
+        shell.type(b"\r~.")
+        assert shell.prompt() == 0
+    assert b"logged" in (tmp_path / "demo.log").read_bytes()

@@ -1,0 +1,136 @@
+"""The log of a session: as the guest sends it or for people, and on or off.
+
+What is written waits for nothing.  Only of plain text an unfinished line is held back,
+for a moment; a task of its own then writes it.
+"""
+
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+
+import trio
+
+from novaconsole.errors import UsageError
+from novaconsole.filename import AUTOMATIC_NAME
+from novaconsole.logfile import LogFile
+from novaconsole.plaintext import PlainText
+from novaconsole.privatefile import named
+from novaconsole.stamps import Stamper
+
+# The contract is that a log has within a second what is on the screen.
+_HELD_BACK_SECONDS = 0.5
+
+
+class SessionLog:
+    """A log that can be started and stopped.
+
+    Args:
+        server: what the user calls the server, for the name of the file.
+        say: told, once each time, of trouble with the disk.
+        plain: write plain text.
+        timestamps: write the time at the start of each line.
+    """
+
+    def __init__(
+        self,
+        server: str,
+        say: Callable[[str], None],
+        *,
+        plain: bool = False,
+        timestamps: bool = False,
+    ) -> None:
+        self._server = server
+        self._say = say
+        self._plain = plain
+        self._timestamps = timestamps
+        self._path: Path | None = None
+        self._file: LogFile | None = None
+        self._form: PlainText | Stamper | None = None
+        self._in_turn = trio.Lock()
+        self._is_behind = trio.Event()
+
+    @property
+    def path(self) -> Path | None:
+        """The file that is written now, if one is."""
+        return self._path if self._file and self._file.is_open else None
+
+    def start(self, name: str = AUTOMATIC_NAME, *, overwrite: bool = False) -> None:
+        """Start the log.
+
+        Args:
+            name: of the file; `{server}` and `{time}` are filled in.
+            overwrite: start the file afresh.
+
+        Raises:
+            UsageError: the name is bad, or the file cannot be written.
+        """
+        path = named(name, self._server)
+        self._open(path, overwrite=overwrite)
+        self._path = path
+
+    def toggle(self) -> str:
+        """Stop the log, or start it; what to tell of that.
+
+        One that has been started before goes on in its file.
+        """
+        if self.path is not None:
+            self.close()
+            return "log: stopped"
+        try:
+            if self._path is None:
+                self.start()
+            else:
+                self._open(self._path, overwrite=False)
+        except UsageError as exc:
+            return f"log: {exc}"
+        return f"log: writing to {self._path}"
+
+    async def write(self, data: bytes) -> None:
+        """Take what the guest has sent.
+
+        When this returns, all of it is written but an unfinished line of plain text.
+        """
+        if self.path is None:
+            return
+        if self._form is None:
+            await self._write(data)
+            return
+        stamp = _stamp() if self._timestamps else b""
+        async with self._in_turn:
+            await self._write(self._form.feed(data, stamp))
+        if self._form.is_behind:
+            self._is_behind.set()
+
+    async def keep_up(self) -> None:
+        """Write what is held back, soon after it has come; runs until cancelled."""
+        while True:
+            await self._is_behind.wait()
+            await trio.sleep(_HELD_BACK_SECONDS)
+            self._is_behind = trio.Event()
+            async with self._in_turn:
+                if self._form is not None:
+                    await self._write(self._form.flush())
+
+    def close(self) -> None:
+        """Stop the log; what was held back is written."""
+        if self._file is not None:
+            last = self._form.finish() if self._form is not None else b""
+            self._file.close(self._say, last)
+            self._file = None
+
+    async def _write(self, data: bytes) -> None:
+        if self._file is not None:  # ~L may have stopped it during a wait
+            await self._file.write(data, self._say)
+
+    def _open(self, path: Path, *, overwrite: bool) -> None:
+        self._file = LogFile(path, overwrite=overwrite)
+        if self._plain:
+            self._form = PlainText()
+        elif self._timestamps:
+            self._form = Stamper()
+
+
+def _stamp() -> bytes:
+    """The time now: ISO 8601, to be put in front of a line."""
+    now = datetime.now().astimezone()
+    return now.isoformat(timespec="milliseconds").encode() + b" "

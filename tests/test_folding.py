@@ -1,0 +1,98 @@
+r"""A row is what pyte, an independent terminal, shows of it."""
+
+import pyte
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from novaconsole.folding import COLUMNS, EDITS, Row
+from pieces import CUTS, thorough
+
+MOVES = [f"\x1b[{number}{chr(final)}" for number in ("", 1, 2, 9) for final in EDITS]
+BITS = ["\r", "\b", "\b\b\b", "\t", "a", "bcd", "é", "two words ", *MOVES]
+# pyte fails on one of these; the others are for more than a line.
+STRANGE = {"\x1b[9K", *(f"\x1b[{number}J" for number in (1, 2, 9))}
+
+
+def shown_by_pyte(text: str) -> str:
+    screen = pyte.Screen(2 * COLUMNS, 1)
+    pyte.Stream(screen).feed(text)
+    return str(screen.display[0]).rstrip()
+
+
+def shown(*pieces: str) -> str:
+    row = Row()
+    full = "".join(map(row.feed, pieces))
+    return full + row.text
+
+
+@thorough
+@given(
+    st.lists(st.sampled_from(BITS).filter(lambda bit: bit not in STRANGE)).map("".join)
+)
+def test_a_row_shows_what_a_terminal_shows(text: str) -> None:
+    assert shown(text).expandtabs().rstrip() == shown_by_pyte(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        (" 10%\r 20%\r100%", "100%"),
+        ("longer\rshort", "shortr"),
+        ("l\bls -x\b \bl", "ls -l"),
+        ("a\tb", "a\tb"),
+        ("\ta\rb", "b       a"),
+        ("a\tb\r\x1b[4Cx", "a   x   b"),
+        ("abc\r\tx", "abc     x"),
+        ("abc\t\x1b[2K\r$", "$"),
+        ("$ rm -rf /\r\x1b[K$ ", "$ "),
+        ("$ cat fil\x1b[3D\x1b[1Pb\x1b[@a", "$ cat bal"),
+        ("1234\b\b\x1b[1K", "   4"),
+        ("ab\x1b[J", "ab"),
+        ("abc\x1b[1G\x1b[J", ""),
+        ("abc\x1b[2J", "abc"),  # the line is in the log, whatever is cleared
+        ("\x1b[5Gx", "    x"),
+        ("ab\x1b[@", "ab"),
+    ],
+)
+def test_what_people_see(text: str, wanted: str) -> None:
+    assert shown(text) == wanted
+
+
+@pytest.mark.parametrize("number", ["999999999", str(COLUMNS)])
+@pytest.mark.parametrize("final", EDITS.decode())
+def test_a_large_number_does_not_make_a_large_row(number: str, final: str) -> None:
+    row = Row()
+    assert row.feed(f"abc\r\x1b[{number}{final}x") == ""
+    assert len(row.text) <= COLUMNS
+
+
+@thorough
+@given(
+    st.lists(st.sampled_from(["\t", "x" * (COLUMNS - 3), "y\r", "123", *MOVES])), CUTS
+)
+def test_long_rows_are_the_same_however_they_come(
+    bits: list[str], cuts: list[int]
+) -> None:
+    at = {number % (len(bits) + 1) for number in cuts}
+    row, pieces = Row(), list[str]()
+    for number, bit in enumerate(bits):
+        if number in at:
+            pieces.append(row.feed(""))
+        pieces.append(row.feed(bit))
+    assert "".join(pieces) + row.take() == shown("".join(bits))
+    assert row.is_fresh
+
+
+def test_a_long_line_without_moves_is_what_it_is() -> None:
+    text = "0123456789\t" * COLUMNS
+    row = Row()
+    full = row.feed(text)
+    assert full + row.text == text
+    assert len(row.text) <= COLUMNS
+
+
+def test_what_was_wrapped_is_out_of_reach() -> None:
+    assert shown("x" * COLUMNS + "\ry") == "y" + "x" * (COLUMNS - 1)
+    assert shown("x" * COLUMNS + "tail\ry") == "x" * COLUMNS + "yail"
+    assert shown("x" * COLUMNS + "\ttail\ry") == "x" * COLUMNS + "y" + " " * 7 + "tail"
