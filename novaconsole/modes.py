@@ -21,6 +21,7 @@ from novaconsole.traces import (
     LAST,
     MARGINS,
     MODES,
+    ORIGIN,
     SCREEN,
     THERE,
     Trace,
@@ -50,11 +51,11 @@ _PRIVATE_MODES = {
     2031: False,  # reports of the colour scheme
     2048: False,  # reports of the size
 }
-_ORDERS = {_VT52: FIRST, 2026: FIRST, _ORIGIN: MARGINS}
+_ORDERS = {_VT52: FIRST, 2026: FIRST, _ORIGIN: ORIGIN}
 _UNDOES = {
     _VT52: b"\x1b<",  # ESC [ means nothing there
     # The cursor goes home, and DECRC would switch origin on again: better go on at the
-    # foot of the screen than above what is there.
+    # foot of the screen than above what is there.  LF scrolls if the margins are gone.
     _ORIGIN: b"\x1b[?6l\x1b[9999H\n",
 }
 _ANSI_MODES = {
@@ -168,8 +169,8 @@ class ModeTracker:
         out = bytearray()
         if self._parser.is_inside:
             out += b"\x18"  # CAN: the terminal waits for the end of a sequence
-        if self._parser.is_inside_string:
-            out += b"\x1b\\"  # for those that know no other end
+        if self._parser.awaits_end:
+            out += b"\x1b\\"
         for trace in traces:
             out += trace.undo
         out += attributes

@@ -67,22 +67,23 @@ _INTERMEDIATES = re.compile(rb"[\x20-\x2f]+")
 
 
 class SequenceParser:
-    """Takes bytes in any pieces, and gives text and whole sequences in order."""
+    """Takes bytes in any pieces, and gives text and whole sequences in order.
+
+    Attributes:
+        awaits_end: a control string was begun and not ended but at most broken off,
+            which not every terminal takes for its end: tmux does not in a DCS.
+    """
 
     def __init__(self) -> None:
         self._torn = bytearray()  # a sequence that is not whole, behind its ESC
         self._is_torn = False
         self._string_escape = False  # inside a control string, behind an ESC
+        self.awaits_end = False
 
     @property
     def is_inside(self) -> bool:
         """Whether a sequence has begun and not ended."""
         return self._is_torn
-
-    @property
-    def is_inside_string(self) -> bool:
-        """Whether that is a control string."""
-        return self._is_torn and bool(self._torn) and self._torn[0] in _STRINGS
 
     def feed(self, data: bytes) -> Iterator[Text | Sequence]:
         """Take bytes; what is in them, in order.
@@ -96,7 +97,7 @@ class SequenceParser:
                 if position == size:
                     break
                 controls = _CONTROLS.match(data, position)
-                if controls and not self.is_inside_string:
+                if controls and not self._is_inside_string:
                     yield Text(controls[0])
                     position = controls.end()
                     continue
@@ -118,6 +119,10 @@ class SequenceParser:
                 yield Sequence(b"[", match[1], match[2])
             position = match.end()
 
+    @property
+    def _is_inside_string(self) -> bool:
+        return self._is_torn and bool(self._torn) and self._torn[0] in _STRINGS
+
     def _begin(self) -> None:
         self._is_torn, self._string_escape = True, False
         self._torn.clear()
@@ -128,7 +133,7 @@ class SequenceParser:
 
     def _take_run(self, data: bytes, position: int) -> int:
         """All of a torn sequence that needs no judging; where that ends."""
-        if self._string_escape and self.is_inside_string:
+        if self._string_escape and self._is_inside_string:
             return position
         run = _RUNS.get(self._torn[0], _INTERMEDIATES) if self._torn else _INTERMEDIATES
         match = run.match(data, position)
@@ -138,11 +143,11 @@ class SequenceParser:
         taken = match[0][:room]
         self._torn += taken
         # Of a string, what is too long is cut, and its end counts still.
-        return match.end() if self.is_inside_string else position + len(taken)
+        return match.end() if self._is_inside_string else position + len(taken)
 
     def _take(self, byte: int) -> Text | Sequence | None:
         """The byte of a torn sequence behind a run."""
-        if self.is_inside_string:
+        if self._is_inside_string:
             return self._take_of_string(byte)
         if byte == _ESC:
             self._begin()
@@ -155,7 +160,10 @@ class SequenceParser:
             return None
         if not self._torn and byte in _KINDS:
             self._torn.append(byte)
+            self.awaits_end = self.awaits_end or self._is_inside_string
             return None
+        if byte == _ST and not self._torn:
+            self.awaits_end = False
         kind = bytes(self._torn[:1]) if self._torn[:1] == b"[" else b""
         middle = bytes(self._torn[len(kind) :])
         return self._end(Sequence(kind, middle, bytes([byte])))
@@ -169,4 +177,5 @@ class SequenceParser:
         if byte == _ESC:
             self._string_escape = True
             return None
+        self.awaits_end = False
         return self._end(Sequence(bytes(self._torn[:1]), bytes(self._torn[1:])))

@@ -6,7 +6,7 @@ from typing import Self
 
 # The order.  What belongs to a screen comes before that is left, for its own return
 # restores the cursor, and what goes with that.
-FIRST, HERE, MARGINS, SCREEN, THERE, MODES, LAST = range(7)
+FIRST, HERE, MARGINS, ORIGIN, SCREEN, THERE, MODES, LAST = range(8)
 
 
 @dataclass(frozen=True)

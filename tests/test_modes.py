@@ -1,5 +1,8 @@
 """What the guest switched on is switched off again, that and no other."""
 
+import re
+
+import pyte
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -128,6 +131,12 @@ def test_everything_at_once() -> None:
     assert undone(EVERYTHING, undo, before.redo()) == undo
 
 
+def test_margins_go_before_origin() -> None:
+    """So that the line feed at the foot of the screen scrolls."""
+    margins, origin = TRACES["scroll region"], TRACES["origin"]
+    assert undone(origin[0], margins[0]) == margins[1] + origin[1]
+
+
 def test_a_soft_reset_resets_some_where_it_is_known() -> None:
     sets = b"\x1b[?1;25h\x1b[?25l\x1b[4h\x1b[31m\x1b(0\x0e\x1b=\x1b[2;3r"
     after = tracker(sets, b"\x1b[!p")
@@ -185,6 +194,9 @@ def test_kittys_flags_belong_to_a_screen() -> None:
         (b"\x1b", b"\x18"),
         (b"\xc2\x90", b"\x18\x1b\\"),
         (b"\xc2", b""),
+        (b"\x1bPq \x1b[1m\x1b[m", b"\x1b\\"),
+        (b"\x1b]0;t\x18", b"\x1b\\"),
+        (b"\x1bPq \x1b[m\x1b\\", b""),
     ],
 )
 def test_a_sequence_that_was_cut_off_is_broken_off(
@@ -230,3 +242,28 @@ def test_what_is_set_again_is_what_was_set(output: bytes) -> None:
     before = tracker(output)
     again = tracker(output, before.undo(), before.redo())
     assert again.redo() == before.redo()
+
+
+def state_of_pyte(*pieces: bytes) -> dict[str, object]:
+    """What a terminal written by others remembers, but for the text and the cursor."""
+    screen = pyte.Screen(80, 24)
+    pyte.ByteStream(screen).feed(b"".join(pieces))
+    # It begins without those that are on in terminals: SRM, DECARM, DECANM.
+    screen.mode -= {12, 8 << 5, 2 << 5}
+    names = ("mode", "margins", "charset", "g0_charset", "g1_charset")
+    return {name: getattr(screen, name) for name in names} | {
+        "attributes": screen.cursor.attrs,
+        "hidden": screen.cursor.hidden,
+    }
+
+
+# Of these pyte takes a part for another sequence, or for text.
+ODD = re.compile(rb'\x1b(?:[("-.][^0B]|\[[<=>])')
+PARTS = [part for parts in TRACES.values() for part in parts if not ODD.search(part)]
+
+
+@thorough
+@given(st.lists(st.sampled_from([*PARTS, b"text", b"\x1b7", b"\x1b8", b"\x1b["])))
+def test_pyte_is_at_rest_afterwards(parts: list[bytes]) -> None:
+    output = b"".join(parts)
+    assert state_of_pyte(output, undone(output)) == state_of_pyte()
