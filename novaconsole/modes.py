@@ -162,7 +162,8 @@ class ModeTracker:
         """What puts the terminal to rest; empty for a terminal that is."""
         traces, attributes = self._all_traces(), self._attributes.undo()
         if self._cursor_of_screen:
-            traces = self._cursor_of_screen.traces | traces
+            # They come back with the screen, and what is undone before that.
+            traces |= self._cursor_of_screen.traces.not_before(THERE)
             attributes = attributes or self._cursor_of_screen.attributes.undo()
         if self._softly_plain:
             attributes = attributes or b"\x1b[m"

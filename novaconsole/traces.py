@@ -62,6 +62,13 @@ class Traces:
         """Those with these keys, to be kept."""
         return type(self)((key, self._traces[key]) for key in keys if key in self)
 
+    def not_before(self, order: int) -> Self:
+        """The same, undone at that place or later."""
+        return type(self)(
+            (key, replace(trace, order=max(trace.order, order)))
+            for key, trace in self._traces.items()
+        )
+
     def drop(self, keys: Iterable[bytes]) -> None:
         """They have been put to rest."""
         for key in keys:

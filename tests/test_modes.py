@@ -168,6 +168,8 @@ def test_the_cursor_from_before_the_alternate_screen_comes_back_with_its_colour(
     assert undone(sets) == b"\x1b[?1049l\x1b(B\x1b[m"
     assert undone(sets, b"\x1b[?1049l") == b"\x1b(B\x1b[m"
     assert undone(sets, b"\x1b[?47l") == b"", "the cursor stays"
+    origin = TRACES["origin"]
+    assert undone(origin[0], b"\x1b[?1049h") == b"\x1b[?1049l" + origin[1]
 
 
 def test_saved_modes_are_restored_where_that_is_known() -> None:
@@ -248,8 +250,9 @@ def state_of_pyte(*pieces: bytes) -> dict[str, object]:
     """What a terminal written by others remembers, but for the text and the cursor."""
     screen = pyte.Screen(80, 24)
     pyte.ByteStream(screen).feed(b"".join(pieces))
-    # It begins without those that are on in terminals: SRM, DECARM, DECANM.
-    screen.mode -= {12, 8 << 5, 2 << 5}
+    # It begins without those that are on in terminals: SRM, DECARM, DECANM; and it has
+    # no second screen.
+    screen.mode -= {12, *(mode << 5 for mode in (2, 8, 47, 1047, 1049))}
     names = ("mode", "margins", "charset", "g0_charset", "g1_charset")
     return {name: getattr(screen, name) for name in names} | {
         "attributes": screen.cursor.attrs,
