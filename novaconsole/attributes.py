@@ -38,6 +38,13 @@ class Attributes:
     def __bool__(self) -> bool:
         return bool(self._set or self._font)
 
+    def __or__(self, other: Self) -> Self:
+        """What differs in one or the other."""
+        both = self.copy()
+        both._set |= other._set
+        both._font = other._font or self._font
+        return both
+
     def copy(self) -> Self:
         """The same, to be kept."""
         copy = type(self)()

@@ -160,13 +160,11 @@ class ModeTracker:
 
     def undo(self) -> bytes:
         """What puts the terminal to rest; empty for a terminal that is."""
-        traces, attributes = self._all_traces(), self._attributes.undo()
+        traces, attributes = self._all_traces(), self._attributes
         if self._cursor_of_screen:
             # They come back with the screen, and what is undone before that.
             traces |= self._cursor_of_screen.traces.not_before(THERE)
-            attributes = attributes or self._cursor_of_screen.attributes.undo()
-        if self._softly_plain:
-            attributes = attributes or b"\x1b[m"
+            attributes |= self._cursor_of_screen.attributes
         out = bytearray()
         if self._parser.is_inside:
             out += b"\x18"  # CAN: the terminal waits for the end of a sequence
@@ -174,7 +172,9 @@ class ModeTracker:
             out += b"\x1b\\"
         for trace in traces:
             out += trace.undo
-        out += attributes
+        out += attributes.undo()
+        if self._softly_plain and not out.endswith(b"\x1b[m"):
+            out += b"\x1b[m"
         for reset in self._palette:
             out += b"\x1b]%b\x1b\\" % reset
         return bytes(out)
