@@ -56,6 +56,7 @@ _NUMBERS = re.compile(rb"[?>=<]?([0-9;:]{0,%d})" % _MAX_SEQUENCE_BYTES)
 _PLAIN = re.compile(rb"[^\x1b]+")
 # Whole sequences as they nearly always come: in one piece, without a control inside.
 _CONTROL_SEQUENCE = re.compile(rb"\x1b\[([\x30-\x3f]*[\x20-\x2f]*)([\x40-\x7e])")
+_ESCAPE_SEQUENCE = re.compile(rb"\x1b([\x20-\x2f]*)([0-OQ-WYZ\\`-~])")
 # What a torn sequence may go on with, by its kind; the rest is judged byte by byte.
 _RUNS = {
     **dict.fromkeys(_STRINGS, re.compile(rb"[^\x18\x1a\x1b]+")),
@@ -111,12 +112,16 @@ class SequenceParser:
                 assert match is not None
                 yield Text(match[0])
             else:
-                match = _CONTROL_SEQUENCE.match(data, position)
+                kind = data[position + 1 : position + 2]
+                whole = _CONTROL_SEQUENCE if kind == b"[" else _ESCAPE_SEQUENCE
+                match = whole.match(data, position)
                 if match is None or len(match[1]) >= _MAX_SEQUENCE_BYTES:
                     self._begin()
                     position += 1
                     continue
-                yield Sequence(b"[", match[1], match[2])
+                if kind == b"\\":
+                    self.awaits_end = False
+                yield Sequence(kind if kind == b"[" else b"", match[1], match[2])
             position = match.end()
 
     @property
