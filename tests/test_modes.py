@@ -263,13 +263,14 @@ def state_of_pyte(*pieces: bytes) -> dict[str, object]:
     }
 
 
-# Of these pyte takes a part for another sequence, or for text.
+# Of these pyte takes a part for another sequence, or for text; and it saves cursors on
+# a stack, as no terminal does, so none is restored twice.
 ODD = re.compile(rb'\x1b(?:[("-.][^0B]|\[[<=>])')
 PARTS = [part for parts in TRACES.values() for part in parts if not ODD.search(part)]
 
 
 @thorough
-@given(st.lists(st.sampled_from([*PARTS, b"text", b"\x1b7", b"\x1b8"])))
+@given(st.lists(st.sampled_from([*PARTS, b"text"])))
 def test_pyte_is_at_rest_afterwards(parts: list[bytes]) -> None:
     output = b"".join(parts)
     assert state_of_pyte(output, undone(output)) == state_of_pyte()
