@@ -3,7 +3,7 @@
 import logging
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 import trio
@@ -33,7 +33,7 @@ class ConnectOptions:
     timeout: float = 10
     keepalive: float = 20
     subprotocols: Sequence[str] = SUBPROTOCOLS
-    headers: Sequence[tuple[bytes, bytes]] = ()
+    headers: Sequence[tuple[bytes, bytes]] = field(default=(), repr=False)
     proxy: Callable[[Target], Proxy | None] = lambda _: None
 
 

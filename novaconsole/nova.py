@@ -82,11 +82,12 @@ class Server:
         Raises:
             LookupError: it lacks what every server has.
         """
+        task = body.get("OS-EXT-STS:task_state")
         return cls(
             name=str(body["name"]),
             id=str(body["id"]),
             status=str(body["status"]),
-            task=body.get("OS-EXT-STS:task_state"),
+            task=None if task is None else str(task),
             project=str(body.get("tenant_id", "")),
             powered_off=body.get("OS-EXT-STS:power_state") == _POWER_STATE_SHUTDOWN,
         )
@@ -112,7 +113,9 @@ class Server:
             if not self.powered_off:
                 return None
             status = "SHUTOFF"
-        return _STATUS_HINTS.get(status, _OTHER_STATUS_HINT).format(self.id)
+        return _STATUS_HINTS.get(status, _OTHER_STATUS_HINT).format(
+            shlex.quote(self.id)
+        )
 
 
 def check_running(server: Server) -> None:
@@ -182,7 +185,8 @@ def console_refused(status: int, message: str, server: Server) -> NovaConsoleErr
         message: in the answer.
         server: that was asked for.
     """
-    log_hint = f"meanwhile: openstack console log show {server.id}"
+    quoted_id = shlex.quote(server.id)
+    log_hint = f"meanwhile: openstack console log show {quoted_id}"
     match status:
         case 400:
             return ConsoleUnavailable(
@@ -211,7 +215,7 @@ def console_refused(status: int, message: str, server: Server) -> NovaConsoleErr
         case 500 if "InstanceInvalidState" in message:
             return ServerNotActive(
                 f"server {server.name!r} is being deleted or changed",
-                f"see: openstack server show {server.id}",
+                f"see: openstack server show {quoted_id}",
             )
         case 500 if "MessagingTimeout" in message:
             return CloudUnreachable(

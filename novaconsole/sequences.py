@@ -16,6 +16,8 @@ from dataclasses import dataclass
 _MAX_SEQUENCE_BYTES = 4096
 _ESC, _BEL, _CAN, _SUB = 0x1B, 0x07, 0x18, 0x1A
 _STRINGS = b"PX]^_"  # DCS, SOS, OSC, PM, APC
+_CSI, _OSC, _ST = b"[]\\"
+_KINDS = b"[" + _STRINGS
 
 
 @dataclass(frozen=True)
@@ -49,19 +51,35 @@ class Sequence:
         return [int(part.partition(b":")[0] or 0) for part in parts]
 
 
-_NUMBERS = re.compile(rb"[?>=<]?([0-9;:]{0,256})")
+# No longer than the parser gives them: Python refuses to read very long numbers.
+_NUMBERS = re.compile(rb"[?>=<]?([0-9;:]{0,%d})" % _MAX_SEQUENCE_BYTES)
 _PLAIN = re.compile(rb"[^\x1b]+")
 # Whole sequences as they nearly always come: in one piece, without a control inside.
 _CONTROL_SEQUENCE = re.compile(rb"\x1b\[([\x30-\x3f]*[\x20-\x2f]*)([\x40-\x7e])")
+_ESCAPE_SEQUENCE = re.compile(rb"\x1b([\x20-\x2f]*)([0-OQ-WYZ\\`-~])")
+# What a torn sequence may go on with, by its kind; the rest is judged byte by byte.
+_RUNS = {
+    **dict.fromkeys(_STRINGS, re.compile(rb"[^\x18\x1a\x1b]+")),
+    _OSC: re.compile(rb"[^\x07\x18\x1a\x1b]+"),
+    _CSI: re.compile(rb"[\x20-\x3f]+"),
+}
+_CONTROLS = re.compile(rb"[\x00-\x17\x19\x1c-\x1f]+")  # to be carried out at once
+_INTERMEDIATES = re.compile(rb"[\x20-\x2f]+")
 
 
 class SequenceParser:
-    """Takes bytes in any pieces, and gives text and whole sequences in order."""
+    """Takes bytes in any pieces, and gives text and whole sequences in order.
+
+    Attributes:
+        awaits_end: a control string was begun and not ended but at most broken off,
+            which not every terminal takes for its end: tmux does not in a DCS.
+    """
 
     def __init__(self) -> None:
         self._torn = bytearray()  # a sequence that is not whole, behind its ESC
         self._is_torn = False
         self._string_escape = False  # inside a control string, behind an ESC
+        self.awaits_end = False
 
     @property
     def is_inside(self) -> bool:
@@ -76,6 +94,14 @@ class SequenceParser:
         position, size = 0, len(data)
         while position < size:
             if self._is_torn:
+                position = self._take_run(data, position)
+                if position == size:
+                    break
+                controls = _CONTROLS.match(data, position)
+                if controls and not self._is_inside_string:
+                    yield Text(controls[0])
+                    position = controls.end()
+                    continue
                 event = self._take(data[position])
                 position += 1
                 if event is not None:
@@ -86,13 +112,21 @@ class SequenceParser:
                 assert match is not None
                 yield Text(match[0])
             else:
-                match = _CONTROL_SEQUENCE.match(data, position)
-                if match is None:
+                kind = data[position + 1 : position + 2]
+                whole = _CONTROL_SEQUENCE if kind == b"[" else _ESCAPE_SEQUENCE
+                match = whole.match(data, position)
+                if match is None or len(match[1]) >= _MAX_SEQUENCE_BYTES:
                     self._begin()
                     position += 1
                     continue
-                yield Sequence(b"[", match[1], match[2])
+                if kind == b"\\":
+                    self.awaits_end = False
+                yield Sequence(kind if kind == b"[" else b"", match[1], match[2])
             position = match.end()
+
+    @property
+    def _is_inside_string(self) -> bool:
+        return self._is_torn and bool(self._torn) and self._torn[0] in _STRINGS
 
     def _begin(self) -> None:
         self._is_torn, self._string_escape = True, False
@@ -102,45 +136,51 @@ class SequenceParser:
         self._is_torn = False
         return event
 
+    def _take_run(self, data: bytes, position: int) -> int:
+        """All of a torn sequence that needs no judging; where that ends."""
+        if self._string_escape and self._is_inside_string:
+            return position
+        run = _RUNS.get(self._torn[0], _INTERMEDIATES) if self._torn else _INTERMEDIATES
+        match = run.match(data, position)
+        if match is None:
+            return position
+        room = _MAX_SEQUENCE_BYTES + 1 - len(self._torn)
+        taken = match[0][:room]
+        self._torn += taken
+        # Of a string, what is too long is cut, and its end counts still.
+        return match.end() if self._is_inside_string else position + len(taken)
+
     def _take(self, byte: int) -> Text | Sequence | None:
-        """One byte of a torn sequence."""
-        if self._torn and self._torn[0] in _STRINGS:
+        """The byte of a torn sequence behind a run."""
+        if self._is_inside_string:
             return self._take_of_string(byte)
         if byte == _ESC:
             self._begin()
             return None
         if byte in (_CAN, _SUB) or len(self._torn) > _MAX_SEQUENCE_BYTES:
             return self._end()
-        if byte < 0x20:
-            return Text(bytes([byte]))
         if byte >= 0x80:
             return self._end(Text(bytes([byte])))
-        if not self._torn and byte in b"[" + _STRINGS:
-            self._torn.append(byte)
-            return None
-        is_control_sequence = self._torn[:1] == b"["
-        if byte < 0x30 or (is_control_sequence and byte < 0x40):
-            self._torn.append(byte)
-            return None
         if byte == 0x7F:
             return None
-        kind = b"[" if is_control_sequence else b""
+        if not self._torn and byte in _KINDS:
+            self._torn.append(byte)
+            self.awaits_end = self.awaits_end or self._is_inside_string
+            return None
+        if byte == _ST and not self._torn:
+            self.awaits_end = False
+        kind = bytes(self._torn[:1]) if self._torn[:1] == b"[" else b""
         middle = bytes(self._torn[len(kind) :])
         return self._end(Sequence(kind, middle, bytes([byte])))
 
     def _take_of_string(self, byte: int) -> Text | Sequence | None:
-        kind, text = bytes(self._torn[:1]), bytes(self._torn[1:])
-        if self._string_escape:
-            if byte == b"\\"[0]:
-                return self._end(Sequence(kind, text))
+        if self._string_escape and byte != _ST:
             self._begin()  # that ESC began another sequence
             return self._take(byte)
         if byte in (_CAN, _SUB):
             return self._end()
-        if byte == _BEL and kind == b"]":
-            return self._end(Sequence(kind, text))
         if byte == _ESC:
             self._string_escape = True
-        elif len(self._torn) <= _MAX_SEQUENCE_BYTES:
-            self._torn.append(byte)  # what is longer is cut, its end counts still
-        return None
+            return None
+        self.awaits_end = False
+        return self._end(Sequence(bytes(self._torn[:1]), bytes(self._torn[1:])))

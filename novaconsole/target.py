@@ -20,7 +20,8 @@ _TOKEN = re.compile(
     r"(token(?:=|%3D))[^&\s\"'#\\]+?(?=\)?(?:[&\s\"'#\\]|$))", re.IGNORECASE
 )
 _HOST = re.compile(r"[0-9A-Za-z._:%-]+")
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+# The last of them turn the direction of what follows.
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 
 
 def mask_tokens(text: str) -> str:

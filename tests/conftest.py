@@ -8,9 +8,13 @@
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 
 import fake_cloud as fake
 from fake_cloud import FakeCloud
+
+# For some minutes of fuzzing: pytest --hypothesis-profile=long --timeout 0
+settings.register_profile("long", max_examples=10_000)
 
 
 @pytest.fixture

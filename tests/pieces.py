@@ -11,7 +11,10 @@ from novaconsole.escape import EscapeParser, Event, Send
 
 # No deadline for an example: a busy machine is no failure.
 thorough = settings(
-    deadline=None, max_examples=300, suppress_health_check=[HealthCheck.too_slow]
+    deadline=None,
+    # A profile may want more, as `long` in conftest.py does.
+    max_examples=max(300, settings.default.max_examples if settings.default else 0),
+    suppress_health_check=[HealthCheck.too_slow],
 )
 
 # Where to cut, for `cut`.

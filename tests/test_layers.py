@@ -31,6 +31,8 @@ CORE = (
         "window",
         "pacing",
         "sequences",
+        "attributes",
+        "traces",
         "modes",
         "asciicast",
         "filename",

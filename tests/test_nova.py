@@ -1,8 +1,11 @@
 """What Nova's answers mean, in words, and whether waiting may help."""
 
+from contextlib import suppress
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from fake_cloud import RUNNING, SHUTDOWN
 from novaconsole import nova
@@ -17,6 +20,7 @@ from novaconsole.errors import (
     ServerNotFound,
 )
 from novaconsole.nova import Server
+from pieces import thorough
 
 ID = "0a1b2c3d-0000-4000-8000-00000000cafe"
 HAS_CONSOLE = ["ACTIVE", "MIGRATING", "PASSWORD", "REBOOT", "RESCUE", "VERIFY_RESIZE"]
@@ -93,6 +97,40 @@ def test_what_a_policy_may_hide_is_not_needed() -> None:
     least = {name: BODY[name] for name in ("id", "name", "status")}
 
     assert Server.from_api(least) == server()
+
+
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=5,
+)
+
+
+@thorough
+@given(
+    st.dictionaries(st.sampled_from(list(BODY)), ANYTHING),
+    st.integers(100, 599),
+    st.text(),
+)
+def test_any_answer_is_a_server_or_none(
+    changed: dict[str, object], status: int, message: str
+) -> None:
+    """And whatever the server is, something can be said about it."""
+    found = Server.from_api(BODY | changed)
+    assert isinstance(found.state, str)
+    assert isinstance(nova.console_refused(status, message, found), NovaConsoleError)
+    with suppress(ServerNotActive):
+        nova.check_running(found)
+    with suppress(ServerNotFound):
+        assert nova.the_one_named(message, [found]) is found
+
+
+def test_an_id_from_the_cloud_is_quoted_for_the_shell() -> None:
+    wicked = Server("vm", "x; rm -rf .", "SHUTOFF")
+    assert wicked.hint == "start it: openstack server start 'x; rm -rf .'"
+    for status in (400, 501):
+        refused = nova.console_refused(status, "no", wicked)
+        assert "show 'x; rm -rf .'" in (refused.hint or "")
 
 
 @pytest.mark.parametrize("missing", ["id", "name", "status"])

@@ -584,6 +584,30 @@ async def test_what_socks_cannot_carry_is_wrong_usage(user: str, password: str) 
     assert "s3cr3t" not in str(caught.value)
 
 
+@thorough
+@given(
+    st.lists(
+        st.sampled_from([NO_LOGIN, b"\x05\x02", b"\x01\x00", GRANTED, GRANTED[:4]])
+        | st.binary(max_size=30),
+        min_size=1,
+        max_size=3,
+    )
+)
+def test_any_answer_of_socks_is_a_tunnel_or_a_connect_error(
+    answers: list[bytes],
+) -> None:
+    async def connect() -> None:
+        async with serving(socks(b"".join(answers), stay=False)) as server:
+            try:
+                proxy = proxy_at(server, "socks5")
+                async with await connect_through(proxy, TARGET):
+                    pass
+            except ConnectError as exc:
+                assert str(exc).isprintable()  # noqa: PT017 # or it is a tunnel
+
+    trio.run(connect)
+
+
 @pytest.mark.parametrize("host", ["a" * 64, ".".join(["a" * 63] * 5)])
 async def test_a_name_that_socks_cannot_carry_is_told(host: str) -> None:
     with pytest.raises(ConnectError, match="malformed"):

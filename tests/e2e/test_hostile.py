@@ -1,0 +1,212 @@
+"""Guests and proxies that mean harm: an end in words, and memory that stays bounded."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import trio
+
+from servers import (
+    BINARY,
+    CLOSE,
+    CONTINUATION,
+    PING,
+    Frame,
+    Handler,
+    Peer,
+    acceptance,
+    answer_for_ever,
+    close_frame,
+    mute,
+    read_head,
+    serving,
+)
+from shell import PATIENCE, environment
+
+MIB = 1 << 20
+# The interpreter with its libraries takes 40; a message may have 16, and is copied.
+MOST_MIB = 80
+# The program, and at its end what it took at most (proc(5)).
+_MEASURED = r"""
+import os, re
+from pathlib import Path
+from novaconsole.__main__ import main
+
+leave = os._exit
+
+def measured(status):
+    told = Path("/proc/self/status").read_text()
+    Path("memory").write_text(re.search(r"VmHWM:\s+(\d+) kB", told)[1])
+    leave(status)
+
+os._exit = measured
+main()
+"""
+_CONTROLS = bytes(set(range(0x20)) - {0x0A}) + b"\x7f\x9b"
+
+
+def measured(home: Path, url: str, silent: int) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(
+        [sys.executable, "-bb", "-P", "-c", _MEASURED, "--url", url],
+        stdin=silent,
+        capture_output=True,
+        check=False,
+        cwd=home,
+        env=environment(home),
+        timeout=PATIENCE * 2,
+    )
+
+
+async def run(home: Path, handler: Handler) -> subprocess.CompletedProcess[bytes]:
+    """The program against a server; whatever that does, it says what is wrong."""
+    silent, never_written = os.pipe()
+    async with serving(handler) as server:
+        url = f"ws://{server.host}:{server.port}/"
+        try:
+            done = await trio.to_thread.run_sync(measured, home, url, silent)
+        finally:
+            os.close(silent)
+            os.close(never_written)
+    lines = done.stderr.splitlines()
+    assert all(line.startswith(b"novaconsole: ") for line in lines), done.stderr
+    assert not set(done.stderr) & set(_CONTROLS)
+    memory = int((home / "memory").read_text()) // 1024
+    assert memory < MOST_MIB
+    return done
+
+
+def sending(data: bytes, *, times: int = 1, last: bytes = b"") -> Handler:
+    """Upgrade, send, and hang up when the client does or after the last."""
+
+    async def handler(stream: trio.abc.Stream) -> None:
+        await stream.send_all(acceptance(await read_head(stream)))
+        for _ in range(times):
+            await stream.send_all(data)
+        if last:
+            await stream.send_all(last)
+            await mute(stream)
+
+    return handler
+
+
+FRAMES = {
+    "compressed": (b"\xc2\x05hello", b"websocket protocol error"),
+    "compressed fragments": (b"\x42\x01hx\x80\x01x", b"websocket protocol error"),
+    "close code 1005": (close_frame(1005).encoded(), b"websocket protocol error"),
+    "close code 999": (close_frame(999).encoded(), b"websocket protocol error"),
+    "close code 1006": (close_frame(1006).encoded(), b"websocket protocol error"),
+    "close code 65535": (close_frame(65535).encoded(), b"websocket protocol error"),
+    "a reason that is no UTF-8": (
+        Frame(CLOSE, b"\x03\xe8\xff\xfe").encoded(),
+        b"text that is not UTF-8",
+    ),
+    "a reason that drives terminals": (
+        close_frame(1000, "a\x1b]0;b\x07\x9b2J\r\n\u202ec").encoded(),
+        rb"a\x1b]0;b\x07\x9b2J\x0d\x0a\x202ec",
+    ),
+    "a long reason": (
+        close_frame(1000, "x" * 124).encoded(),
+        b"websocket protocol error",
+    ),
+    "an endless control frame": (
+        b"\x89\x7f\x7f" + b"\xff" * 7 + b"x" * 99,
+        b"websocket protocol error",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FRAMES)
+async def test_a_bad_frame_is_the_end_in_words(tmp_path: Path, name: str) -> None:
+    frame, words = FRAMES[name]
+    before = Frame(BINARY, b"before").encoded()
+    done = await run(tmp_path, sending(before + frame, last=b" "))
+    assert (done.returncode, done.stdout) == (3, b"before")
+    assert words in done.stderr
+
+
+async def test_a_frame_without_bounds_is_a_stream(tmp_path: Path) -> None:
+    """The largest that a header can tell; 64 MiB of it come."""
+    start = b"\x82\x7f\x7f" + b"\xff" * 7
+    size = 64 * MIB
+
+    async def handler(stream: trio.abc.Stream) -> None:
+        await stream.send_all(acceptance(await read_head(stream)) + start)
+        for _ in range(size // MIB):
+            await stream.send_all(bytes(MIB))
+
+    done = await run(tmp_path, handler)
+    assert done.returncode == 3
+    assert len(done.stdout) == size
+
+
+async def test_a_frame_of_17_mebibytes_is_shown(tmp_path: Path) -> None:
+    data = Frame(BINARY, bytes(17 * MIB)).encoded()
+    done = await run(tmp_path, sending(data))
+    assert (done.returncode, len(done.stdout)) == (3, 17 * MIB)
+
+
+async def test_fragments_without_bounds_are_refused(tmp_path: Path) -> None:
+    piece = Frame(CONTINUATION, bytes(MIB), fin=False).encoded()
+
+    async def handler(stream: trio.abc.Stream) -> None:
+        await Peer(stream).upgrade(Frame(BINARY, b"x", fin=False))
+        while True:
+            await stream.send_all(piece)
+
+    done = await run(tmp_path, handler)
+    assert done.returncode == 3
+    assert b"1009" in done.stderr
+
+
+@pytest.mark.parametrize("reads", [True, False])
+async def test_a_flood_of_pings_does_no_harm(tmp_path: Path, reads: bool) -> None:
+    """Also from a peer that takes no answer; 50 MB of them."""
+    pings = Frame(PING, b"p" * 125).encoded() * 4000
+
+    async def handler(stream: trio.abc.Stream) -> None:
+        peer = Peer(stream)
+        await peer.upgrade()
+        async with trio.open_nursery() as nursery:
+            if reads:
+                nursery.start_soon(peer.answer_goodbye)
+            with trio.move_on_after(5):
+                for _ in range(100):
+                    await peer.send_raw(pings)
+            with trio.move_on_after(1):
+                await peer.send(Frame(BINARY, b"after"))
+            nursery.cancel_scope.cancel()
+
+    done = await run(tmp_path, handler)
+    assert done.returncode == 3
+    assert done.stdout in (b"after", b"")
+
+
+async def test_control_frames_between_fragments_are_no_harm(tmp_path: Path) -> None:
+    ping = Frame(PING, b"p" * 125)
+    frames = [Frame(BINARY, b"a", fin=False)]
+    for _ in range(1000):
+        frames += [ping, Frame(CONTINUATION, b"b", fin=False)]
+    frames += [Frame(CONTINUATION, b"c"), close_frame(1000)]
+    data = b"".join(frame.encoded() for frame in frames)
+    done = await run(tmp_path, sending(data, last=b" "))
+    assert (done.returncode, done.stdout) == (3, b"a" + b"b" * 1000 + b"c")
+
+
+async def test_headers_without_an_end_are_refused(tmp_path: Path) -> None:
+    start = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
+    done = await run(tmp_path, answer_for_ever(start, b"X-More: headers\r\n" * 1000))
+    assert done.returncode == 1
+    assert b"has no end" in done.stderr
+
+
+async def test_a_status_that_drives_terminals_is_spelled_out(tmp_path: Path) -> None:
+    async def handler(stream: trio.abc.Stream) -> None:
+        await read_head(stream)
+        status = b"HTTP/1.1 403 a\x1b]0;b\x07\x9b2J\r\nContent-Length: 0\r\n\r\n"
+        await stream.send_all(status)
+
+    done = await run(tmp_path, handler)
+    assert done.returncode == 1
+    assert rb"403 a\x1b]0;b\x07\x9b2J" in done.stderr

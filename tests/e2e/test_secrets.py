@@ -1,0 +1,247 @@
+"""No secret in anything that is shown, written or raised, however a session ends."""
+
+import base64
+import shlex
+import subprocess
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+import trio
+
+import fake_cloud as fake
+from fake_cloud import Answer, FakeCloud, write_clouds
+from novaconsole.attachment import Attachment
+from novaconsole.cloud import CloudOptions
+from novaconsole.connect import ConnectOptions
+from novaconsole.locate import CloudSource, Destination, UrlSource
+from novaconsole.logfile import LogFile
+from novaconsole.proxy import Proxy
+from novaconsole.session import SessionOptions
+from novaconsole.target import Target, TLSOptions
+from servers import linked, refused_port
+from shell import PATIENCE, PROGRAM, Guest, environment
+
+PROXY_LOGIN = "proxy-user:pass-phrase-of-the-proxy"
+HEADER = "Bearer value-of-the-header"
+SECRETS = (
+    *fake.SECRETS,
+    PROXY_LOGIN.partition(":")[2],
+    HEADER.partition(" ")[2],
+    base64.b64encode(PROXY_LOGIN.encode()).decode(),
+)
+# What writes files: all that a session keeps is looked through.
+KEEPS = ["--log", "log"]
+SAYS = ["--debug", "-H", f"Authorization: {HEADER}"]
+
+
+class World(NamedTuple):
+    """Where a session takes place: the console, the cloud, and the user's home."""
+
+    guest: Guest
+    cloud: FakeCloud
+    home: Path
+
+    @property
+    def url(self) -> str:
+        return f"ws://127.0.0.1:{self.guest.port}/?token={fake.CONSOLE_TOKEN}"
+
+    def configure(self, **changed: str) -> None:
+        auth = self.cloud.auth(**changed)
+        write_clouds(self.home / "clouds.yaml", fake=self.cloud.config(auth=auth))
+
+
+@pytest.fixture
+def world(cloud: FakeCloud, tmp_path: Path) -> World:
+    world = World(Guest(greeting=b"login: "), cloud, tmp_path)
+    cloud.add("vm")
+    cloud.console_url = world.url
+    world.configure()
+    return world
+
+
+def run(world: World, *arguments: str) -> tuple[int, list[str]]:
+    """The program; its status, and the secrets in all that it said and wrote."""
+    with world.guest:
+        done = subprocess.run(
+            [*PROGRAM, *SAYS, *arguments],
+            capture_output=True,
+            check=False,
+            cwd=world.home,
+            env=environment(world.home) | {"OS_CLIENT_CONFIG_FILE": "clouds.yaml"},
+            stdin=subprocess.DEVNULL,
+            timeout=PATIENCE,
+        )
+    (world.home / "clouds.yaml").unlink()  # the user's own
+    kept = [path.read_bytes() for path in world.home.rglob("*") if path.is_file()]
+    assert done.stderr, "there is something to look at"
+    return done.returncode, found(b"".join([done.stdout, done.stderr, *kept]))
+
+
+def found(shown: bytes) -> list[str]:
+    return [secret for secret in SECRETS if secret.encode() in shown]
+
+
+def nothing(_: World) -> None:
+    pass
+
+
+def gives(answer: Answer) -> Callable[[World], None]:
+    def change(world: World) -> None:
+        world.cloud.console_fault = answer
+
+    return change
+
+
+def has(answer: Answer) -> Callable[[World], None]:
+    def change(world: World) -> None:
+        world.cloud.servers_answer = answer
+
+    return change
+
+
+def answers(data: str) -> Callable[[World], None]:
+    def change(world: World) -> None:
+        world.guest.answer = data.encode()
+
+    return change
+
+
+def drops(world: World) -> None:
+    world.guest.greeting, world.guest.drops = b"", True
+
+
+def refuses(world: World) -> None:
+    port = refused_port()
+    world.cloud.console_url = world.url.replace(str(world.guest.port), str(port))
+
+
+def wants_tls(world: World) -> None:
+    address = world.cloud.url.removeprefix("http://")  # where there is none
+    world.cloud.console_url = f"wss://{address}/?token={fake.CONSOLE_TOKEN}"
+
+
+def gives_no_url(world: World) -> None:
+    world.cloud.console_url = f"token={fake.CONSOLE_TOKEN}"
+
+
+def is_encoded(world: World) -> None:
+    world.cloud.console_url = world.url.replace("?token=", "?path=%3Ftoken%3D")
+
+
+ECHO = f"token={fake.CONSOLE_TOKEN}"
+FAILURES: dict[str, tuple[Callable[[World], None], int]] = {
+    "none": (nothing, 0),
+    "noVNC's form of the URL": (is_encoded, 0),
+    "login": (lambda world: world.configure(username="nobody"), 1),
+    "no keystone": (
+        lambda world: world.configure(auth_url=f"http://127.0.0.1:{refused_port()}"),
+        1,
+    ),
+    "no compute": (lambda world: setattr(world.cloud, "compute", False), 1),
+    "token of the cloud": (has(fake.UNAUTHORIZED), 1),
+    "no such server": (has(Answer(200, {"servers": []})), 1),
+    "servers that are none": (has(Answer(200, {"servers": [ECHO]})), 1),
+    "an answer that is none": (has(Answer(200, ECHO.encode())), 1),
+    "400": (gives(fake.SERIAL_CONSOLE_OFF), 1),
+    "403": (gives(fake.FORBIDDEN), 1),
+    "404": (gives(fake.GONE), 1),
+    "409": (gives(fake.NOT_READY), 1),
+    "500": (gives(fake.fault(500, f"no ws://h/?{ECHO} today")), 1),
+    "501": (gives(fake.NOT_SUPPORTED), 1),
+    "no URL": (gives_no_url, 1),
+    "refused": (refuses, 1),
+    "TLS": (wants_tls, 1),
+    "403 of the websocket": (answers(f"HTTP/1.1 403 /?{ECHO}\r\n\r\n"), 1),
+    "no HTTP": (answers("SSH-2.0-x\r\n"), 1),
+    "mute": (answers(""), 1),
+    "dropped at once": (drops, 3),
+}
+
+
+@pytest.mark.parametrize("failure", FAILURES)
+def test_a_server_of_a_cloud(world: World, failure: str) -> None:
+    change, status = FAILURES[failure]
+    change(world)
+    options = ["--connect-timeout", "2", "--cloud", "fake"]
+    assert run(world, *KEEPS, *options, "vm") == (status, [])
+    if failure == "none":
+        assert fake.CONSOLE_TOKEN.encode() in world.guest.request
+        assert HEADER.encode() in world.guest.request
+
+
+@pytest.mark.parametrize("failure", ["none", "500", "403 of the websocket"])
+@pytest.mark.parametrize("form", [[], ["--json"]])
+def test_a_check(world: World, failure: str, form: list[str]) -> None:
+    FAILURES[failure][0](world)
+    status, secrets = run(world, "--check", *form, "--cloud", "fake", "vm")
+    assert (status == 0, secrets) == (failure == "none", [])
+
+
+CLOSED = "HTTP/1.1 {} Proxy\r\nContent-Length: 0\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [*(CLOSED.format(status) for status in (403, 407, 502)), "SSH-2.0-x\r\n", ""],
+)
+def test_a_proxy_that_wants_to_know_who_we_are(world: World, answer: str) -> None:
+    world.guest.answer = answer.encode()
+    proxy = f"http://{PROXY_LOGIN}@127.0.0.1:{world.guest.port}"
+    url = f"ws://console.invalid/?token={fake.CONSOLE_TOKEN}"
+    wait = ["--connect-timeout", "2"]
+    assert run(world, *KEEPS, *wait, "--proxy", proxy, url) == (1, [])
+    assert base64.b64encode(PROXY_LOGIN.encode()) in world.guest.request
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        f"ws://127.0.0.1:99999/?{ECHO}",
+        f"'ws://127.0.0.1/ ?{ECHO}'",
+        f"ws://user:{fake.CONSOLE_TOKEN}@127.0.0.1/",
+        f"--url http://127.0.0.1/?{ECHO}",
+        f"--demo ws://127.0.0.1/?{ECHO}",
+        f"--demo --proxy 'http://{PROXY_LOGIN}@h:x'",
+        f"--demo --proxy 'ftp://{PROXY_LOGIN}@h'",
+        f"--demo -H '{HEADER}'",
+        f"--demo --origin 'a\n{HEADER}'",
+    ],
+)
+def test_wrong_usage(world: World, arguments: str) -> None:
+    assert run(world, *shlex.split(arguments)) == (2, [])
+
+
+async def test_what_a_program_holds_says_nothing_when_it_is_shown(
+    cloud: FakeCloud, tmp_path: Path
+) -> None:
+    target = Target.parse(f"ws://h/?token={fake.CONSOLE_TOKEN}", name="vm")
+    proxy = Proxy.parse(f"http://{PROXY_LOGIN}@h")
+    connect = ConnectOptions(
+        headers=[(b"Authorization", HEADER.encode())], proxy=lambda _: proxy
+    )
+    log = LogFile(tmp_path / "log")
+    send, receive = trio.open_memory_channel[bytes](0)
+    with (
+        closing(CloudSource("vm", CloudOptions("fake"))) as source,
+        closing(log),
+        send,
+        receive,
+    ):
+        async with linked() as (link, _):
+            session = SessionOptions(
+                source=UrlSource(target, TLSOptions()),
+                connect=connect,
+                escape=b"~",
+                log=log,
+                close_wait=1,
+            )
+            shown = [
+                *(target, proxy, connect, source, source.cloud, session, link),
+                Destination(target, TLSOptions()),
+                Attachment(link, target, send),
+            ]
+            texts = "".join(repr(each) + str(each) for each in shown)
+    assert found(texts.encode()) == []

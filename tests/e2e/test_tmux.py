@@ -1,0 +1,188 @@
+"""In a real tmux: what real programs leave behind when they are killed is undone."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from signal import SIGKILL, SIGTERM
+from typing import Self
+
+import pytest
+
+from shell import CTRL_Z, environment, wait_until
+
+_NEEDED = ("tmux", "vim.tiny", "less", "htop")
+pytestmark = pytest.mark.skipif(
+    not all(map(shutil.which, _NEEDED)), reason=f"wants {', '.join(_NEEDED)}"
+)
+
+# All that tmux 3.3 tells of a terminal's modes.
+_MODES = " ".join(
+    f"{name}=#{{{name}}}"
+    for name in (
+        *("alternate_on", "cursor_flag", "insert_flag", "keypad_cursor_flag"),
+        *("keypad_flag", "mouse_any_flag", "mouse_button_flag", "mouse_sgr_flag"),
+        *("mouse_standard_flag", "mouse_utf8_flag", "origin_flag", "wrap_flag"),
+        *("scroll_region_lower", "scroll_region_upper"),
+    )
+)
+
+
+class Tmux:
+    """A tmux server with one pane, and in that a shell.
+
+    Args:
+        home: of the user.
+    """
+
+    def __init__(self, home: Path) -> None:
+        self._home = home
+        self._environment = environment(home)
+        self._rc = home / "rc"
+        # Not in the environment: the guest's shell shall have a prompt of its own.
+        self._rc.write_text("PS1='<$?>$ '\n")
+
+    def __enter__(self) -> Self:
+        size = ("-x", "100", "-y", "30")
+        self("new-session", "-d", *size, f"exec bash --rcfile '{self._rc}' -i")
+        self.wait_for("<0>$ ")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        server = int(self("display", "-p", "#{pid}"))
+        self("kill-server")
+        wait_until(lambda: not Path(f"/proc/{server}").exists())
+
+    def __call__(self, *command: str) -> str:
+        socket = str(self._home / "tmux")
+        return subprocess.run(
+            ["tmux", "-S", socket, "-f", "/dev/null", *command],
+            capture_output=True,
+            check=True,
+            cwd=self._home,
+            env=self._environment,
+            text=True,
+        ).stdout
+
+    def type(self, text: str) -> None:
+        self("send-keys", "-l", text)
+
+    def shown(self, *options: str) -> str:
+        """The text of the screen, blank lines at the end left out."""
+        return self("capture-pane", "-p", *options).rstrip()
+
+    def wait_for(self, text: str) -> None:
+        """Wait for text at the end of the screen."""
+        wait_until(lambda: self.shown().endswith(text.rstrip()))
+
+    def modes(self) -> str:
+        return self("display", "-p", _MODES)
+
+    @property
+    def program(self) -> int:
+        """The process that the shell has started."""
+        shell = self("display", "-p", "#{pane_pid}").strip()
+        (child,) = Path(f"/proc/{shell}/task/{shell}/children").read_text().split()
+        return int(child)
+
+    @property
+    def guest(self) -> int:
+        """The process in the guest."""
+        return int((self._home / "guest").read_text())
+
+
+@pytest.fixture
+def tmux(tmp_path: Path) -> Iterator[Tmux]:
+    """At the end the terminal must be as it was."""
+    with Tmux(tmp_path) as tmux:
+        before = tmux.modes()
+        yield tmux
+        assert tmux.modes() == before
+        tmux.type("clear; echo 'legible lqk' and pl'ai'n\r")
+        tmux.wait_for("legible lqk and plain\n<0>$ ")
+        # With all attributes, and line drawing if there is any.
+        assert tmux.shown("-e") == "legible lqk and plain\n<0>$"
+
+
+def vim(tmux: Tmux) -> None:
+    tmux.type("exec vim.tiny -u NONE +startinsert text\r")
+    wait_until(lambda: '"text" 100 lines' in tmux.shown())
+
+
+def less(tmux: Tmux) -> None:
+    tmux.type("exec less -M text\r")
+    wait_until(lambda: "lines 1-" in tmux.shown())
+
+
+def htop(tmux: Tmux) -> None:
+    tmux.type("exec htop\r")
+    wait_until(lambda: "F10Quit" in tmux.shown())
+
+
+def noise(tmux: Tmux) -> None:
+    """What is in a program, and at the end what may be in it as well."""
+    last = r"\033\\\016\033(0\033[?25l\033[4h\033[?7l\033[7;31m\033[2;9r\033[?6h\033Pq"
+    tmux.type(f"cat /bin/ls; printf '{last}'; exec sleep 1000\r")
+    wait_until(lambda: "origin_flag=1" in tmux.modes())
+
+
+PROGRAMS: list[Callable[[Tmux], None]] = [vim, less, htop, noise]
+
+
+@pytest.fixture(params=PROGRAMS)
+def program(
+    request: pytest.FixtureRequest, tmux: Tmux, tmp_path: Path
+) -> Callable[[], None]:
+    """Attach, and start a program in the guest."""
+    (tmp_path / "text").write_text("some text\n" * 100)
+    start: Callable[[Tmux], None] = request.param
+    before = tmux.modes()
+
+    def run() -> None:
+        tmux.type("clear; novaconsole --demo\r")
+        wait_until(lambda: "would be." in tmux.shown())
+        tmux.type("echo $$ > guest\r")
+        start(tmux)
+        assert tmux.modes() != before
+
+    return run
+
+
+def kill_guest(tmux: Tmux) -> int:
+    os.kill(tmux.guest, SIGKILL)
+    return 3
+
+
+def terminate(tmux: Tmux) -> int:
+    os.kill(tmux.program, SIGTERM)
+    return 143
+
+
+def escape(tmux: Tmux) -> int:
+    tmux.type("\r~.")
+    return 0
+
+
+@pytest.mark.parametrize("leave", [kill_guest, terminate, escape])
+def test_afterwards_all_is_as_before(
+    tmux: Tmux, program: Callable[[], None], leave: Callable[[Tmux], int]
+) -> None:
+    program()
+    status = leave(tmux)
+    tmux.wait_for(f"<{status}>$ ")
+
+
+def test_while_suspended_all_is_as_before_and_then_as_in_the_guest(
+    tmux: Tmux, program: Callable[[], None]
+) -> None:
+    before = tmux.modes()
+    program()
+    inside = tmux.modes()
+    tmux.type("\r~" + CTRL_Z.decode())
+    tmux.wait_for("<148>$ ")
+    assert tmux.modes() == before
+    tmux.type("clear; fg\r")
+    wait_until(lambda: tmux.modes() == inside)
+    tmux.type("\r~.")
+    tmux.wait_for("<0>$ ")
