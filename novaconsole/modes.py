@@ -84,8 +84,9 @@ _USUAL = re.compile(
                     | \([0B] ) )*+""",
     re.VERBOSE,
 )
+_Pair = tuple[bytes, bytes, bytes]  # key, what sets it, what resets it
+_SHIFTS = (b"shift", _SHIFT_OUT, _SHIFT_IN)
 _PAIRS = (
-    (b"shift", _SHIFT_OUT, _SHIFT_IN),
     (b"?25", b"\x1b[?25l", b"\x1b[?25h"),
     (b"(", b"\x1b(0", b"\x1b(B"),
 )
@@ -138,6 +139,10 @@ class ModeTracker:
 
     def feed(self, data: bytes) -> None:
         """Note what was printed."""
+        is_torn = self._is_c1_torn or self._parser.is_inside
+        if not (is_torn or b"\x1b" in data or b"\xc2" in data):
+            self._note_pair(_SHIFTS, data, 0, len(data))  # all that plain text can do
+            return
         data = self._in_seven_bits(data)
         position, size = 0, len(data)
         while position < size:
@@ -223,17 +228,21 @@ class ModeTracker:
 
     def _note_usual(self, data: bytes, start: int, end: int) -> None:
         # Of pairs only the last counts, and no colour before a reset.
-        for key, sets, resets in _PAIRS:
-            set_at, reset_at = (data.rfind(it, start, end) for it in (sets, resets))
-            if set_at != reset_at:
-                trace = Trace(MODES, resets, sets)
-                self._traces.mark(key, trace, is_set=set_at > reset_at)
+        for pair in (_SHIFTS, *_PAIRS):
+            self._note_pair(pair, data, start, end)
         plain_at = (data.rfind(plain, start, end) for plain in (b"\x1b[m", b"\x1b[0m"))
         if (latest := max(plain_at)) >= 0:
             self._note_colours([*_FONTS.findall(data, start, latest), b"0"])
             start = latest
         if colours := _COLOURS.findall(data, start, end):
             self._note_colours(colours)
+
+    def _note_pair(self, pair: _Pair, data: bytes, start: int, end: int) -> None:
+        key, sets, resets = pair
+        set_at, reset_at = (data.rfind(it, start, end) for it in (sets, resets))
+        if set_at != reset_at:
+            trace = Trace(MODES, resets, sets)
+            self._traces.mark(key, trace, is_set=set_at > reset_at)
 
     def _note_colours(self, texts: list[bytes]) -> None:
         self._attributes.note(texts)

@@ -17,9 +17,11 @@ from novaconsole.attachment import Attachment
 from novaconsole.cloud import CloudOptions
 from novaconsole.connect import ConnectOptions
 from novaconsole.locate import CloudSource, Destination, UrlSource
-from novaconsole.logfile import LogFile
+from novaconsole.notices import Notices
 from novaconsole.proxy import Proxy
+from novaconsole.recording import Recording
 from novaconsole.session import SessionOptions
+from novaconsole.sessionlog import SessionLog
 from novaconsole.target import Target, TLSOptions
 from servers import linked, refused_port
 from shell import PATIENCE, PROGRAM, Guest, environment
@@ -33,7 +35,7 @@ SECRETS = (
     base64.b64encode(PROXY_LOGIN.encode()).decode(),
 )
 # What writes files: all that a session keeps is looked through.
-KEEPS = ["--log", "log"]
+KEEPS = ["--log", "log", "--record", "cast", "--record-input", "--overwrite"]
 SAYS = ["--debug", "-H", f"Authorization: {HEADER}"]
 
 
@@ -222,7 +224,10 @@ async def test_what_a_program_holds_says_nothing_when_it_is_shown(
     connect = ConnectOptions(
         headers=[(b"Authorization", HEADER.encode())], proxy=lambda _: proxy
     )
-    log = LogFile(tmp_path / "log")
+    say = Notices().say
+    log = SessionLog("vm", say)
+    log.start(str(tmp_path / "log"))
+    recording = Recording(tmp_path / "cast", lambda: "vm", say)
     send, receive = trio.open_memory_channel[bytes](0)
     with (
         closing(CloudSource("vm", CloudOptions("fake"))) as source,
@@ -237,9 +242,11 @@ async def test_what_a_program_holds_says_nothing_when_it_is_shown(
                 escape=b"~",
                 log=log,
                 close_wait=1,
+                recording=recording,
             )
             shown = [
                 *(target, proxy, connect, source, source.cloud, session, link),
+                *(log, recording),
                 Destination(target, TLSOptions()),
                 Attachment(link, target, send),
             ]
