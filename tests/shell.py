@@ -441,6 +441,8 @@ class Guest:
 
     def __exit__(self, *_: object) -> None:
         self._over.set()
+        if self._upgrades:
+            self._upgrades.set()  # a test that fails must not wait for it in vain
         self._stop_listening()
         self._hang_up()
         self._accepted.put(None)
