@@ -15,11 +15,12 @@ from novaconsole.errors import NovaConsoleError
 
 _WHERE = "Which console"
 _SESSION = "Session"
+_UNATTENDED = "Unattended"
 _LOG = "Log"
 _NETWORK = "Network"
 _TLS = "Certificates"
 _OTHER = "Messages and help"
-GROUPS = (_WHERE, _SESSION, _LOG, _NETWORK, _TLS, _OTHER)
+GROUPS = (_WHERE, _SESSION, _UNATTENDED, _LOG, _NETWORK, _TLS, _OTHER)
 
 _RANGE = "[x>=0]"  # which goes without saying
 _TERM_COLUMNS = 26  # what is wider moves its help to the next line
@@ -211,6 +212,33 @@ CloseWait = Annotated[
         help="Silence that ends piped input's session; 0.5.",
         panel=_SESSION,
     ),
+]
+
+# ---- unattended
+
+Until = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--until",
+        metavar="REGEX",
+        help="End when the output matches; repeatable.",
+        rich_help_panel=_UNATTENDED,
+        show_default=False,
+    ),
+]
+Timeout = Annotated[
+    float | None,
+    _option(
+        "--timeout",
+        metavar="SECONDS",
+        min=0,
+        help="End with status 124 after so long.",
+        panel=_UNATTENDED,
+    ),
+]
+ReadOnly = Annotated[
+    bool,
+    _option("--read-only", help="Send nothing to the guest.", panel=_UNATTENDED),
 ]
 
 # ---- log

@@ -1,7 +1,7 @@
 """The interactive program: resources outside, tasks inside.
 
     signal handlers ⊃ standard streams ⊃ one nursery:
-        watch_signals · Console.run · read_keyboard · show_notices
+        watch_signals · end_in_time · Console.run · read_keyboard · show_notices
             and inside Console.run, for each link, a nursery of its own:
             read · send_input · explain_silence
 
@@ -17,7 +17,7 @@ import trio
 
 from novaconsole.console import Console
 from novaconsole.ending import Ended, Reason
-from novaconsole.errors import NovaConsoleError
+from novaconsole.errors import NovaConsoleError, TimedOut
 from novaconsole.farewell import Finished, advice, last_words
 from novaconsole.notices import Notices
 from novaconsole.nova import Server
@@ -51,6 +51,7 @@ async def attach(
                 async with trio.open_nursery() as nursery:
                     session = Session(nursery, stdio, notices, options)
                     nursery.start_soon(session.watch_signals, signals)
+                    nursery.start_soon(_end_in_time, session)
                     nursery.start_soon(Console(session).run)
             finally:
                 session.leave()
@@ -59,10 +60,21 @@ async def attach(
             raise session.failure
         ended = session.ended
         assert ended is not None
-        if session.last is not None:
+        if ended.error is not None:
+            notices.error(ended.error)
+        elif session.last is not None:
             link = session.last.finished
             await _say_farewell(ended, link, options, notices, signals)
     return ended
+
+
+async def _end_in_time(session: Session) -> None:
+    """End the session when its time is over."""
+    unattended = session.options.unattended
+    await trio.sleep(unattended.timeout)
+    what = "no match" if unattended.until else "not over"
+    error = TimedOut(f"{what} within {unattended.timeout:g} seconds")
+    session.end(Ended(Reason.TIMED_OUT, error=error))
 
 
 async def _say_farewell(
@@ -73,9 +85,6 @@ async def _say_farewell(
     signals: AsyncIterator[int],
 ) -> None:
     """The last words, and advice for who did not want to leave."""
-    if ended.error is not None:
-        notices.error(ended.error)
-        return
     words = last_words(ended, link)
     if words is not None:
         notices.say(words)

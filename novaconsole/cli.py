@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from novaconsole.connect import ConnectOptions
     from novaconsole.locate import Source
     from novaconsole.session import SessionOptions
+    from novaconsole.unattended import Unattended
 
 _STATUS_INTERRUPTED = 130
 _MAX_URL_BYTES = 64 * 1024
@@ -73,6 +74,9 @@ def novaconsole(
     reconnect: arguments.Reconnect = False,
     history: arguments.HistoryLines = 0,
     close_wait: arguments.CloseWait = 0.5,
+    until: arguments.Until = None,
+    timeout: arguments.Timeout = None,
+    read_only: arguments.ReadOnly = False,
     log: arguments.Log = None,
     overwrite: arguments.Overwrite = False,
     connect_timeout: arguments.ConnectTimeout = 10,
@@ -106,8 +110,9 @@ def novaconsole(
             ("--close-wait", close_wait),
             ("--connect-timeout", connect_timeout),
             ("--keepalive", keepalive),
+            ("--timeout", timeout),
         ):
-            if math.isnan(seconds):
+            if seconds is not None and math.isnan(seconds):
                 raise UsageError(f"{name} wants a number of seconds")
         if overwrite and log is None:
             raise UsageError("--overwrite wants --log")
@@ -115,6 +120,7 @@ def novaconsole(
             raise UsageError("--json wants --check")
         tls = _tls_options(cacert, cert, key, insecure=insecure)
         headers = _headers(header, origin)
+        unattended = _unattended(until, timeout, read_only=read_only)
         source = _source(server, url, cloud, region, tls, demo=demo)
         for option, given in (("--history", history), ("--wait", wait)):
             if given and not source.renews:
@@ -148,6 +154,7 @@ def novaconsole(
             wait=wait,
             reconnect=reconnect,
             history=history,
+            unattended=unattended,
         )
         return _attach(options, notices, keyboard_from_terminal=url == "-")
     except NovaConsoleError as exc:
@@ -313,6 +320,20 @@ def _headers(given: list[str] | None, origin: str | None) -> list[tuple[bytes, b
             raise UsageError("bad header", "write it as -H 'Name: value'")
         headers.append((match[1].encode(), match[2].strip().encode()))
     return headers
+
+
+def _unattended(
+    until: list[str] | None, timeout: float | None, *, read_only: bool
+) -> "Unattended":
+    from novaconsole.patterns import Patterns
+    from novaconsole.unattended import Unattended
+
+    sources = until or os.environ.get("NOVACONSOLE_UNTIL", "").splitlines()
+    return Unattended(
+        until=Patterns(*sources) if sources else None,
+        timeout=math.inf if timeout is None else timeout,
+        read_only=read_only,
+    )
 
 
 def _source(

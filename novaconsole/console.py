@@ -11,6 +11,7 @@ from novaconsole.errors import ConnectError, NovaConsoleError, OutputFailed
 from novaconsole.farewell import SETTLED_SECONDS, Finished, loss
 from novaconsole.keyboard import PipedInput, read_keyboard, send_input
 from novaconsole.link import Link
+from novaconsole.patterns import Window
 from novaconsole.pipes import Output
 from novaconsole.replay import Replay
 from novaconsole.session import Session
@@ -34,8 +35,10 @@ class Console:
         self._session = session
         self._options = options = session.options
         piped = session.stdio.piped
-        self._piped = PipedInput(piped) if piped else None
+        may_send = not options.unattended.read_only
+        self._piped = PipedInput(piped) if piped and may_send else None
         self._replay = Replay(options.history) if options.history else None
+        self._window = Window()
         self._has_announced = False
         self._told: str | None = None  # in this outage
 
@@ -93,6 +96,7 @@ class Console:
         send, receive = trio.open_memory_channel[bytes](session.typing_limit())
         attachment = Attachment(link, target, send)
         session.attach(attachment)
+        self._window = Window()  # what was torn off with the last link is no beginning
         if self._replay:
             session.quiet_since = math.inf  # the end of piped input waits for it
         try:
@@ -119,13 +123,23 @@ class Console:
             if attachment.link.bytes_in:
                 attachment.output_came.set()  # which the history alone is not
             await self._write(start)
+            self._look_at(start)
             self._session.quiet_since = trio.current_time()
         async for data in attachment.link:
             await self._log(data)
             await self._show(attachment, data)
+            self._look_at(data)
             if self._replay:
                 self._replay.note(data)
         tasks.cancel(reason="the link has ended")
+
+    def _look_at(self, data: bytes) -> None:
+        """End the session when that has been shown which it was to wait for."""
+        until = self._options.unattended.until
+        if until is not None:
+            self._window.feed(data)
+            if self._window.find(until) is not None:
+                self._session.end(Ended(Reason.MATCHED))
 
     async def _log(self, data: bytes) -> None:
         if self._options.log:
@@ -185,6 +199,8 @@ class Console:
         session = self._session
         if session.has_begun:
             return
+        if self._options.unattended.read_only:
+            session.notices.say("read-only: nothing is sent to the guest")
         session.say_how_to_leave()
         session.take_terminal()
         if session.stdio.keyboard:

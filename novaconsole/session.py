@@ -28,6 +28,7 @@ from novaconsole.notices import VERBOSE, Notices
 from novaconsole.reattach import Persistence
 from novaconsole.stdio import Stdio
 from novaconsole.terminal import Terminal
+from novaconsole.unattended import ATTENDED, Unattended
 
 # `~.` acts at once: so long may the goodbye take.
 _HASTY_GOODBYE_SECONDS = 0.05
@@ -50,6 +51,7 @@ class SessionOptions:
         wait: whether to wait until the server runs.
         reconnect: whether to attach again when the connection is lost.
         history: lines of the console log to show first.
+        unattended: what ends the session by itself.
     """
 
     source: Source
@@ -60,6 +62,7 @@ class SessionOptions:
     wait: bool = False
     reconnect: bool = False
     history: int = 0
+    unattended: Unattended = ATTENDED
 
 
 class Session:

@@ -32,6 +32,8 @@ CORE = (
         "pacing",
         "sequences",
         "modes",
+        "patterns",
+        "unattended",
     ),
 )
 EDGES = (
@@ -52,7 +54,8 @@ ORDER = (
 # The whole of the standard library that the core may see: nothing of it does I/O.
 PURE = {"collections", "dataclasses", "enum", "re", "typing", "urllib"}
 PURE |= {"pathlib", "signal"}  # for a type and for numbers
-PURE |= {"difflib", "ipaddress", "random", "shlex", "struct"}
+PURE |= {"difflib", "ipaddress", "random", "shlex", "struct", "codecs", "math"}
+PURE |= {"re2"}  # not of the standard library, but as pure as its `re`
 
 OWNERS = {
     "termios": {"terminal"},
@@ -64,6 +67,7 @@ OWNERS = {
     "wsproto": {"link"},
     "h11": {"link", "tunnel"},  # the websocket upgrade, and CONNECT
     "python_socks": {"socks"},
+    "re2": {"patterns"},
     "openstack": {"cloud"},
     "keystoneauth1": {"cloud"},
     "requests": {"cloud"},
