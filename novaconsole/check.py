@@ -14,7 +14,6 @@ from typing import Any, TypeVar
 import trio
 
 from novaconsole import nova
-from novaconsole.connect import ConnectOptions, fail_at, reach, upgrade
 from novaconsole.errors import (
     ConnectError,
     ConnectionLost,
@@ -24,6 +23,7 @@ from novaconsole.errors import (
 from novaconsole.link import Link
 from novaconsole.locate import CloudSource, Source, UrlSource
 from novaconsole.notices import Notices
+from novaconsole.opening import ConnectOptions, fail_at, reach, upgrade
 from novaconsole.target import Target, TLSOptions
 from novaconsole.transport import certificate_of, resolve, start_tls, tls_context
 

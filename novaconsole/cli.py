@@ -32,8 +32,8 @@ from novaconsole.notices import (
 from novaconsole.target import Target, TLSOptions, is_url
 
 if TYPE_CHECKING:
-    from novaconsole.connect import ConnectOptions
     from novaconsole.locate import Source
+    from novaconsole.opening import ConnectOptions
     from novaconsole.session import SessionOptions
     from novaconsole.unattended import Unattended
 
@@ -126,8 +126,8 @@ def novaconsole(
             if given and not source.renews:
                 raise UsageError(f"{option} wants a server's name, to ask its cloud")
 
-        from novaconsole.connect import ConnectOptions
         from novaconsole.link import SUBPROTOCOLS
+        from novaconsole.opening import ConnectOptions
         from novaconsole.proxy import Proxy, choose_proxy
 
         if proxy:

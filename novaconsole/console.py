@@ -5,12 +5,12 @@ import math
 import trio
 
 from novaconsole.attachment import Attachment
-from novaconsole.connect import open_console
 from novaconsole.ending import Ended, Reason
 from novaconsole.errors import ConnectError, NovaConsoleError, OutputFailed
 from novaconsole.farewell import SETTLED_SECONDS, Finished, loss
 from novaconsole.keyboard import PipedInput, read_keyboard, send_input
 from novaconsole.link import Link
+from novaconsole.opening import open_console
 from novaconsole.patterns import Window
 from novaconsole.pipes import Output
 from novaconsole.replay import Replay

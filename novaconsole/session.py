@@ -17,7 +17,6 @@ from dataclasses import dataclass
 import trio
 
 from novaconsole.attachment import Attachment
-from novaconsole.connect import ConnectOptions
 from novaconsole.ending import Ended, Reason
 from novaconsole.errors import NovaConsoleError
 from novaconsole.escape import show_char
@@ -25,6 +24,7 @@ from novaconsole.locate import Source
 from novaconsole.logfile import LogFile
 from novaconsole.modes import ModeTracker
 from novaconsole.notices import VERBOSE, Notices
+from novaconsole.opening import ConnectOptions
 from novaconsole.reattach import Persistence
 from novaconsole.stdio import Stdio
 from novaconsole.terminal import Terminal

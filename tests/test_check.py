@@ -11,10 +11,10 @@ import fake_cloud as fake
 from fake_cloud import FakeCloud, write_clouds
 from novaconsole.check import CheckOptions, check
 from novaconsole.cloud import CloudOptions
-from novaconsole.connect import ConnectOptions
 from novaconsole.errors import UsageError
 from novaconsole.locate import CloudSource, DemoSource, Source, UrlSource
 from novaconsole.notices import Notices
+from novaconsole.opening import ConnectOptions
 from novaconsole.proxy import Proxy
 from novaconsole.target import Target, TLSOptions
 from servers import (

@@ -44,7 +44,7 @@ ORDER = (
     *CORE,
     "descriptors",
     *EDGES,
-    *("stdio", "connect", "demo", "locate", "replay"),
+    *("stdio", "opening", "demo", "locate", "replay"),
     *("attachment", "session", "keyboard", "silence", "console"),
     *("attach", "check", "arguments"),
     "cli",
