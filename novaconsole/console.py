@@ -6,22 +6,17 @@ import trio
 
 from novaconsole.attachment import Attachment
 from novaconsole.ending import Ended, Reason
-from novaconsole.errors import ConnectError, NovaConsoleError, OutputFailed
+from novaconsole.errors import NovaConsoleError, OutputFailed
 from novaconsole.farewell import SETTLED_SECONDS, Finished, loss
 from novaconsole.keyboard import PipedInput, read_keyboard, send_input
 from novaconsole.link import Link
-from novaconsole.opening import open_console
+from novaconsole.locate import open_destination
 from novaconsole.patterns import Window
 from novaconsole.pipes import Output
 from novaconsole.replay import Replay
 from novaconsole.session import Session
 from novaconsole.silence import explain_silence
 from novaconsole.target import Target
-
-_MISLED_HINT = (
-    "the cloud names this machine as its proxy, which it cannot mean: its operator "
-    "must set [serial_console] base_url"
-)
 
 
 class Console:
@@ -44,14 +39,16 @@ class Console:
 
     async def run(self) -> None:
         """Attach; end the session when there is nothing more to hope for."""
+        session = self._session
         try:
+            await self._options.source.start(session.nursery, session.size())
             await self._stay_attached()
         except NovaConsoleError as exc:
-            if self._session.last is None:
+            if session.last is None:
                 await self._show_history_alone()
-                self._session.fail(exc)
+                session.fail(exc)
             else:
-                self._session.end(Ended(Reason.CLOSED, error=exc))
+                session.end(Ended(Reason.CLOSED, error=exc))
 
     async def _stay_attached(self) -> None:
         session, persistence = self._session, self._session.persistence
@@ -79,17 +76,12 @@ class Console:
     async def _attach_once(self) -> tuple[Finished, bool]:
         """Attach once, until the link ends; how it ended, and whether by hand."""
         session, source = self._session, self._options.source
-        destination = await source.locate(session.nursery, session.size())
+        destination = await source.locate()
         target, tls = destination.target, destination.tls
         if target.secure and tls.insecure and not self._has_announced:
             session.notices.say("the certificate is not checked (--insecure)")
-        try:
-            async with open_console(target, tls, self._options.connect) as link:
-                return await self._use(link, target)
-        except ConnectError as exc:
-            if not destination.misled:
-                raise
-            raise ConnectError(str(exc), _MISLED_HINT, hope=exc.hope) from exc
+        async with open_destination(destination, self._options.connect) as link:
+            return await self._use(link, target)
 
     async def _use(self, link: Link, target: Target) -> tuple[Finished, bool]:
         session = self._session
