@@ -45,7 +45,7 @@ ORDER = (
     "descriptors",
     *EDGES,
     *("stdio", "opening", "demo", "locate", "replay"),
-    *("attachment", "session", "keyboard", "silence", "console"),
+    *("attachment", "api", "session", "keyboard", "silence", "console"),
     *("attach", "check", "arguments"),
     "cli",
     "__main__",
@@ -129,8 +129,33 @@ def test_imports_go_only_downwards(module: str) -> None:
     assert inside(module) <= set(ORDER[: ORDER.index(module)])
 
 
-def test_the_package_itself_imports_nothing() -> None:
-    assert list(imports(tree("__init__"))) == []
+def test_the_package_itself_loads_nothing_before_a_name_is_asked_for() -> None:
+    code = """
+import sys
+import novaconsole
+assert not [name for name in sys.modules if name.startswith("novaconsole.")]
+print(novaconsole.connect.__name__, "trio" in sys.modules)
+"""
+    done = subprocess.check_output([sys.executable, "-c", code], text=True)
+    assert done == "connect True\n"
+
+
+def test_every_public_name_is_where_type_checkers_find_it() -> None:
+    typed = {
+        (child.module, alias.name)
+        for child in ast.walk(tree("__init__"))
+        if isinstance(child, ast.ImportFrom) and "novaconsole." in str(child.module)
+        for alias in child.names
+    }
+    assert typed == {
+        (f"novaconsole.{module}", name)
+        for module, names in novaconsole._HOMES.items()
+        for name in names
+    }
+    for _, name in typed:
+        assert getattr(novaconsole, name).__name__ == name
+    with pytest.raises(AttributeError, match="nothing"):
+        novaconsole.nothing  # noqa: B018 # that is the test
 
 
 @pytest.mark.parametrize("module", EDGES)
