@@ -7,12 +7,14 @@ loaded when it is first asked for, so that `--help` does not wait for trio.
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from novaconsole.api import Completed as Completed
     from novaconsole.api import SerialConsole as SerialConsole
     from novaconsole.api import connect as connect
     from novaconsole.ending import Closed as Closed
     from novaconsole.errors import CloudError as CloudError
     from novaconsole.errors import ConnectError as ConnectError
     from novaconsole.errors import ConnectionLost as ConnectionLost
+    from novaconsole.errors import GuestNotReady as GuestNotReady
     from novaconsole.errors import NovaConsoleError as NovaConsoleError
     from novaconsole.errors import TimedOut as TimedOut
     from novaconsole.errors import UsageError as UsageError
@@ -23,12 +25,13 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
-    "api": ("SerialConsole", "connect"),
+    "api": ("Completed", "SerialConsole", "connect"),
     "ending": ("Closed",),
     "errors": (
         "CloudError",
         "ConnectError",
         "ConnectionLost",
+        "GuestNotReady",
         "NovaConsoleError",
         "TimedOut",
         "UsageError",

@@ -10,15 +10,22 @@ errors of `errors.py`, never in an exception group.  docs/api.md is the guide.
 
 import math
 import os
-from collections.abc import AsyncIterator
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 
 import trio
 
 from novaconsole.attachment import finished
 from novaconsole.cloud import CloudOptions
 from novaconsole.ending import Closed
-from novaconsole.errors import ConnectionLost, NovaConsoleError, TimedOut
+from novaconsole.errors import (
+    ConnectionLost,
+    NovaConsoleError,
+    TimedOut,
+    UsageError,
+)
 from novaconsole.farewell import advice, loss
 from novaconsole.link import Link
 from novaconsole.locate import CloudSource, Source, UrlSource, open_destination
@@ -26,7 +33,26 @@ from novaconsole.opening import ConnectOptions
 from novaconsole.patterns import Match, Patterns, Window
 from novaconsole.proxy import choose_proxy
 from novaconsole.reattach import Persistence
+from novaconsole.remoteshell import RemoteShell
 from novaconsole.target import Target, TLSOptions, is_url
+from novaconsole.whereabouts import Whereabouts
+
+# How long a command that has been interrupted, and its shell, may take to end.
+_STOP_SECONDS = 15.0
+_TIDY_SECONDS = 3.0  # where nobody wants to wait
+
+
+@dataclass(frozen=True)
+class Completed:
+    """A command that has ended in the guest.
+
+    Attributes:
+        status: its exit status.
+        output: what it printed, standard error included.
+    """
+
+    status: int
+    output: bytes
 
 
 class SerialConsole:
@@ -118,6 +144,86 @@ class SerialConsole:
             "seconds",
             f"the last output was {self._window.tail!r}",
         )
+
+    async def run(
+        self,
+        command: str,
+        *,
+        login: str | None = None,
+        password: str | None = None,
+        timeout: float = math.inf,
+        show: Callable[[bytes], Awaitable[None]] | None = None,
+    ) -> Completed:
+        """Run a command in the guest's shell, as `ssh host command` does.
+
+        The guest may wait at its login prompt, at a shell that somebody left open, or
+        still boot.  `remoteshell.py` says how it is done, and what is left as it was.
+
+        Args:
+            command: for the user's shell; its standard input is /dev/null.
+            login: user to log in as, should the guest want that, and to log out again.
+            password: for the login.
+            timeout: seconds for all of it; then the command is interrupted.
+            show: given the output as it comes; None to have it collected.
+
+        Raises:
+            ConnectionLost: the connection was closed before the end.
+            GuestNotReady: the guest is not where a command can be run, or the command
+                could not be run to its end.
+            TimedOut: it took longer.
+            UsageError: there is a NUL in the command.
+        """
+        if "\0" in command:
+            raise UsageError("a command for a shell has no NUL in it")
+        collected = bytearray()
+
+        async def collect(data: bytes) -> None:
+            collected.extend(data)
+
+        shell = RemoteShell(
+            command,
+            f"nc{secrets.token_hex(8)}",
+            Whereabouts(login, password, trio.current_time()),
+        )
+        try:
+            with trio.move_on_after(timeout) as scope:
+                await self._drive(shell, show or collect)
+        except trio.Cancelled:
+            with trio.move_on_after(_TIDY_SECONDS, shield=True):
+                shell.interrupt(trio.current_time())
+                await self._drive(shell, collect)
+            raise
+        if scope.cancelled_caught:
+            with trio.move_on_after(_STOP_SECONDS):
+                shell.interrupt(trio.current_time())
+                await self._drive(shell, show or collect)
+            raise TimedOut(
+                f"the command has not ended within {timeout:g} seconds",
+                str(shell.error) if shell.error else None,
+            )
+        if shell.error is not None:
+            raise shell.error
+        assert shell.status is not None
+        return Completed(shell.status, bytes(collected))
+
+    async def _drive(
+        self, shell: RemoteShell, show: Callable[[bytes], Awaitable[None]]
+    ) -> None:
+        """Do what the shell says until it is over."""
+        while True:
+            if typed := shell.take_typed():
+                await self.send(typed)
+            if output := shell.take_output():
+                await show(output)
+            if shell.is_over:
+                return
+            data = b""
+            with trio.move_on_at(shell.deadline):
+                data = await self.receive()
+            if data:
+                shell.feed(data, trio.current_time())
+            else:
+                shell.wake(trio.current_time())
 
     def _lost(self) -> ConnectionLost:
         """What there is to say of the end of the link."""

@@ -236,6 +236,33 @@ Timeout = Annotated[
         panel=_UNATTENDED,
     ),
 ]
+Run = Annotated[
+    str | None,
+    _option(
+        "--run",
+        metavar="COMMAND",
+        help="Run it in the guest; end with its status.",
+        panel=_UNATTENDED,
+    ),
+]
+Login = Annotated[
+    str | None,
+    _option(
+        "--login",
+        metavar="USER",
+        help="With --run: log in, if the guest wants it.",
+        panel=_UNATTENDED,
+    ),
+]
+PasswordFile = Annotated[
+    Path | None,
+    _option(
+        "--password-file",
+        metavar="FILE",
+        help="Else $NOVACONSOLE_PASSWORD, or asked for.",
+        panel=_UNATTENDED,
+    ),
+]
 ReadOnly = Annotated[
     bool,
     _option("--read-only", help="Send nothing to the guest.", panel=_UNATTENDED),

@@ -9,9 +9,8 @@ Whatever ends a task, leaving the nursery closes the link, leaving the streams r
 the terminal, and only then do signals count again.
 """
 
-import signal
-from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncIterator
+from contextlib import suppress
 
 import trio
 
@@ -22,10 +21,9 @@ from novaconsole.farewell import Finished, advice, last_words
 from novaconsole.notices import Notices
 from novaconsole.nova import Server
 from novaconsole.session import Session, SessionOptions
+from novaconsole.signals import TERMINAL_SIGNALS, received_signals
 from novaconsole.stdio import open_stdio
 
-_ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
-_TERMINAL_SIGNALS = (signal.SIGWINCH, signal.SIGCONT)
 _STATUS_SECONDS = 5.0
 
 
@@ -45,7 +43,7 @@ async def attach(
     Raises:
         NovaConsoleError: the console could not be reached.
     """
-    with _signals() as signals:
+    with received_signals() as signals:
         with open_stdio(keyboard_from_terminal=keyboard_from_terminal) as stdio:
             try:
                 async with trio.open_nursery() as nursery:
@@ -111,23 +109,6 @@ async def _ask_status(
         nursery.start_soon(ask)
         nursery.cancel_scope.deadline = trio.current_time() + _STATUS_SECONDS
         async for signum in signals:
-            if signum not in _TERMINAL_SIGNALS:
+            if signum not in TERMINAL_SIGNALS:
                 nursery.cancel_scope.cancel(reason="the user has enough")
     return server
-
-
-@contextmanager
-def _signals() -> Iterator[AsyncIterator[int]]:
-    """The signals that we act on, as they come.
-
-    On leaving, signals that are still waiting are delivered once more by trio; by then
-    they are ignored, for the program is on its way out, with its status decided.
-    """
-    wanted = [*_TERMINAL_SIGNALS]
-    for signum in _ENDING_SIGNALS:
-        # Who started us with a signal ignored, as nohup does, meant it.
-        if signal.getsignal(signum) != signal.SIG_IGN:
-            signal.signal(signum, signal.SIG_IGN)
-            wanted.append(signum)
-    with trio.open_signal_receiver(*wanted) as signals:
-        yield signals

@@ -11,6 +11,7 @@ import re
 import sys
 import traceback
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -34,6 +35,7 @@ from novaconsole.target import Target, TLSOptions, is_url
 if TYPE_CHECKING:
     from novaconsole.locate import Source
     from novaconsole.opening import ConnectOptions
+    from novaconsole.runcommand import CommandOptions
     from novaconsole.session import SessionOptions
     from novaconsole.unattended import Unattended
 
@@ -77,6 +79,9 @@ def novaconsole(
     until: arguments.Until = None,
     timeout: arguments.Timeout = None,
     read_only: arguments.ReadOnly = False,
+    run: arguments.Run = None,
+    login: arguments.Login = None,
+    password_file: arguments.PasswordFile = None,
     log: arguments.Log = None,
     overwrite: arguments.Overwrite = False,
     connect_timeout: arguments.ConnectTimeout = 10,
@@ -118,6 +123,13 @@ def novaconsole(
             raise UsageError("--overwrite wants --log")
         if json and not (check or check_enter):
             raise UsageError("--json wants --check")
+        if run is None:
+            if login is not None or password_file is not None:
+                raise UsageError("--login and --password-file want --run")
+        elif until or read_only or reconnect or history or log:
+            raise UsageError(
+                "--run excludes --until, --read-only, --reconnect, --history and --log"
+            )
         tls = _tls_options(cacert, cert, key, insecure=insecure)
         headers = _headers(header, origin)
         unattended = _unattended(until, timeout, read_only=read_only)
@@ -141,6 +153,19 @@ def novaconsole(
         )
         if check or check_enter:
             return _check(source, connect, notices, may_type=check_enter, as_json=json)
+        if run is not None:
+            from novaconsole.runcommand import CommandOptions
+
+            command = CommandOptions(
+                source=source,
+                connect=connect,
+                command=run,
+                login=login,
+                password=_password(login, password_file),
+                timeout=unattended.timeout,
+                wait=wait,
+            )
+            return _run_command(command, notices)
 
         from novaconsole.logfile import LogFile
         from novaconsole.session import SessionOptions
@@ -217,6 +242,18 @@ def _attach(
         finally:
             options.source.close()
         return ended.exit_status
+
+    return _run(run, notices)
+
+
+def _run_command(options: "CommandOptions", notices: Notices) -> int:
+    from novaconsole.runcommand import run_command
+
+    async def run() -> int:
+        try:
+            return await run_command(options, notices)
+        finally:
+            options.source.close()
 
     return _run(run, notices)
 
@@ -334,6 +371,24 @@ def _unattended(
         timeout=math.inf if timeout is None else timeout,
         read_only=read_only,
     )
+
+
+def _password(login: str | None, file: Path | None) -> str | None:
+    """The guest's, from where it is not seen; None where there is none to be had."""
+    if file is not None:
+        try:
+            return os.fsdecode(file.read_bytes().split(b"\n")[0].rstrip(b"\r"))
+        except OSError as exc:
+            raise UsageError(f"cannot read {file}: {exc.strerror}") from exc
+    password = os.environ.get("NOVACONSOLE_PASSWORD")
+    if password is None and login is not None:
+        with suppress(OSError):  # there is no terminal
+            os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY))
+
+            from getpass import getpass
+
+            password = getpass(f"password of {login} in the guest: ")
+    return password
 
 
 def _source(

@@ -53,6 +53,10 @@ class TimedOut(NovaConsoleError):
     exit_status = 124  # as timeout(1)
 
 
+class GuestNotReady(NovaConsoleError):
+    """No command can be run in the guest, or not to its end."""
+
+
 class OutputFailed(NovaConsoleError):
     """Standard output cannot be written."""
 

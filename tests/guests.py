@@ -27,8 +27,12 @@ while :; do
 done
 """
 _SERVE = """
-import os, sys, trio
+import os, signal, sys, trio
 from novaconsole.demo import serve_demo
+
+# Whoever runs the tests may ignore signals, as nohup does; a guest does not.
+for name in "HUP", "INT", "QUIT", "TERM":
+    signal.signal(getattr(signal, f"SIG{name}"), signal.SIG_DFL)
 
 async def main():
     async with trio.open_nursery() as nursery:

@@ -196,6 +196,9 @@ WRONG_USAGE = [
     wrong(f"ws://h:99999/?token={TOKEN}", says="websocket URL"),
     wrong("vm", "--until", "a", "--until", "(", says="regular expression '('"),
     wrong("vm", "--timeout", "-1", says="--timeout"),
+    wrong("vm", "--run", "true", says="--run excludes"),  # --log
+    wrong("vm", "--login", "root", says="want --run"),
+    wrong("vm", "--password-file", "/dev/null", says="want --run"),
     wrong("vm", "--timeout", "nan", says="--timeout"),
 ]
 
@@ -265,6 +268,9 @@ VARIABLES: dict[str, tuple[str, Sequence[str], str]] = {
     "until": ("a\n(", (), "bad regular expression '('"),
     "timeout": ("nan", (), "--timeout"),
     "read_only": ("perhaps", (), "read-only"),
+    "run": ("true", ("--reconnect",), "--run excludes"),
+    "login": ("root", (), "want --run"),
+    "password_file": ("/missing", ("--run", "true"), "cannot read /missing"),
     "log": ("/missing/console.log", (), "/missing/console.log"),
     "overwrite": ("1", (), "--overwrite"),
     "close_wait": ("nan", (), "--close-wait"),

@@ -43,6 +43,7 @@ def test_the_manual_page_is_up_to_date() -> None:
 EXAMPLES = re.findall(r"^```python\n([^`]*)^```", GUIDE, re.MULTILINE)
 PRINTED = (
     r"load: \d+\.\d+\n",
+    r"1 b'cat: /etc/missing: No such file or directory\\n'\n",
     r"error: no server 'no-such-server' in this project; did you mean .*\n",
     r"my-second-server: 'login: '\nmy-server: 'login: '\n",
     r"my-server is up\n",

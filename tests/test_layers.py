@@ -34,6 +34,9 @@ CORE = (
         "modes",
         "patterns",
         "unattended",
+        "whereabouts",
+        "guestscript",
+        "remoteshell",
     ),
 )
 EDGES = (
@@ -46,7 +49,7 @@ ORDER = (
     *EDGES,
     *("stdio", "opening", "demo", "locate", "replay"),
     *("attachment", "api", "session", "keyboard", "silence", "console"),
-    *("attach", "check", "arguments"),
+    *("signals", "attach", "runcommand", "check", "arguments"),
     "cli",
     "__main__",
 )
