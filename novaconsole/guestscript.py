@@ -25,7 +25,7 @@ _LOADER = (
 # carries the status past the pipe.
 _SCRIPT = """\
 trap : INT QUIT
-{ read -r k z </proc/sys/kernel/printk && echo 1 >/proc/sys/kernel/printk
+{ k=$(cat /proc/sys/kernel/printk) && echo 1 >/proc/sys/kernel/printk
 } 2>/dev/null || k=
 p b
 exec 3>&1

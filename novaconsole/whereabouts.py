@@ -23,6 +23,9 @@ _SHOWN_CHARACTERS = 80
 ENTER, CTRL_C = b"\r", b"\x03"
 _CLEAR_LINE = b"\x15"
 _LINE_END = re.compile(r"[\r\n]")
+# Of the kernel (printk.time): it comes in the middle of a line, too.
+_MESSAGE = re.compile(r"\[ *\d+\.\d{6}\] [^\n]*\n")
+_UNFINISHED_MESSAGE = re.compile(r"\[[ \d.]*(\]( [^\n]*)?)?$")
 _LOGIN = re.compile(r"(?<!last )login: ?$", re.IGNORECASE)
 _PASSWORD = re.compile(r"(password|passwort)[^:]*: ?$", re.IGNORECASE)
 _SHELL = re.compile(r"([#$\u276f]|(?<!\d)%) ?$")
@@ -33,11 +36,11 @@ _NO_ANSWER = {"^U"}  # but the tty's echo
 
 
 class Printed:
-    """The latest that a guest has printed, as a person reads it."""
+    """The latest that a guest has printed, as a person reads it, without the kernel."""
 
     def __init__(self) -> None:
         self._sequences = SequenceParser()
-        self.text = ""
+        self._kept = ""
 
     def feed(self, data: bytes) -> None:
         """Take what the guest has sent."""
@@ -46,8 +49,17 @@ class Printed:
             for event in self._sequences.feed(data)
             if isinstance(event, Text)
         )
-        self.text += printed.decode(errors="replace")
-        self.text = self.text[-_KEPT_CHARACTERS:]
+        text = _MESSAGE.sub("", self._kept + printed.decode(errors="replace"))
+        self._kept = text[-_KEPT_CHARACTERS:]
+
+    def clear(self) -> None:
+        """Forget what was printed up to now."""
+        self._kept = ""
+
+    @property
+    def text(self) -> str:
+        """All that is kept."""
+        return _UNFINISHED_MESSAGE.sub("", self._kept)
 
     @property
     def line(self) -> str:
@@ -91,8 +103,10 @@ class Whereabouts:
 
     def feed(self, data: bytes, now: float) -> None:
         """Take what the guest has sent."""
+        before = self._printed.text
         self._printed.feed(data)
-        self.deadline = min(self._patience, now + _QUIET_SECONDS)
+        if self._printed.text != before:
+            self.deadline = min(self._patience, now + _QUIET_SECONDS)
 
     def wake(self, now: float) -> None:
         """It is quiet, or the time is over: look where the guest is, and act."""
@@ -100,7 +114,7 @@ class Whereabouts:
         if _BOOT_LOADER.search(line):
             self._fail(f"the guest is in its boot loader: {line!r}")
         elif _COUNTDOWN.search(self._printed.text):
-            self._printed.text = ""
+            self._printed.clear()
             self._wait(now + _OVERDUE_SECONDS)
         elif self._printed.is_at_login:
             self._log_in(now)
@@ -120,7 +134,7 @@ class Whereabouts:
     def _type(self, data: bytes, now: float, patience: float) -> None:
         """Type, and have patience for so long before the next step."""
         self.typed += data
-        self._printed.text = ""
+        self._printed.clear()
         self._acted = now
         self._wait(now + patience)
 

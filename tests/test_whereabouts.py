@@ -84,7 +84,7 @@ def test_other_lines_are_no_shell_and_no_login(line: bytes) -> None:
 @given(st.sampled_from([b"root@vm:~# ", b"vm login: ", b"Password: ", b"> "]), CUTS)
 @thorough
 def test_any_chunking_is_understood_alike(prompt: bytes, cuts: list[int]) -> None:
-    data = b"\x1b[1m[ 1.0] noise\r\n\x1b[0m" + prompt
+    data = b"\x1b[1mnoise\r\n\x1b[0m" + prompt
     whole, pieces = Talk("root"), Talk("root")
     whole.print(data)
     pieces.print(data, cuts)
@@ -117,9 +117,28 @@ def test_a_message_behind_the_prompt_is_got_over() -> None:
     talk = Talk("root", "secret")
     talk.answer(b"vm login: ")
     talk.answer(b"Password: ")
-    talk.print(b"\r\n# [ 7.0] usb 1-1: new device")
+    talk.print(b"\r\n# login[97]: root login on 'ttyS0'")
     assert talk.wait_typed() == ENTER
     talk.answer(b"\r\n# ")
+    assert talk.where.is_at_shell
+
+
+@given(CUTS)
+@thorough
+def test_the_messages_of_the_kernel_do_not_count(cuts: list[int]) -> None:
+    """Nor are they waited for."""
+    noise = b"[   17.189001] usb 1-1: new # device\r\n"
+    talk = Talk("root", "secret")
+    for prompt, typed in (b"vm login: ", b"root\r"), (b"Password: ", b"secret\r"):
+        talk.print(noise + prompt + noise * 3 + b"[   17.2", cuts)
+        deadline = talk.where.deadline
+        talk.now += 0.1
+        talk.print(b"53155] usb", cuts)
+        talk.print(b" 1-1: again\r\n" + noise, cuts)
+        assert talk.where.deadline == deadline
+        assert talk.wake() == typed
+    talk.print(b"# " + noise)
+    talk.wake()
     assert talk.where.is_at_shell
 
 
@@ -177,7 +196,7 @@ def test_it_boots_for_minutes() -> None:
     talk = Talk("root")
     knocks = 0
     for second in range(300):
-        talk.print(b"[%d.0] starting\r\n" % second)
+        talk.print(b"%d.0 starting\r\n" % second)
         knocks += bool(talk.wake())
         talk.now += 0.6
     assert talk.where.error is None
