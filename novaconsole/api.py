@@ -20,12 +20,7 @@ import trio
 from novaconsole.attachment import finished
 from novaconsole.cloud import CloudOptions
 from novaconsole.ending import Closed
-from novaconsole.errors import (
-    ConnectionLost,
-    NovaConsoleError,
-    TimedOut,
-    UsageError,
-)
+from novaconsole.errors import ConnectionLost, NovaConsoleError, TimedOut, UsageError
 from novaconsole.farewell import advice, loss
 from novaconsole.link import Link
 from novaconsole.locate import CloudSource, Source, UrlSource, open_destination
@@ -75,6 +70,11 @@ class SerialConsole:
     def title(self) -> str:
         """The server's name, or the host of the URL."""
         return self._target.title
+
+    @property
+    def url(self) -> str:
+        """Of the websocket, the token hidden."""
+        return self._target.masked_url
 
     @property
     def closed(self) -> Closed | None:

@@ -166,7 +166,7 @@ CheckEnter = Annotated[
 ]
 Json = Annotated[
     bool,
-    _option("--json", help="With --check: a JSON object a line.", panel=_WHERE),
+    _option("--json", help="Messages as JSON objects, a line each.", panel=_OTHER),
 ]
 
 # ---- session

@@ -107,7 +107,7 @@ def novaconsole(
     if quiet and (verbose or debug):
         raise UsageError("--quiet excludes --verbose and --debug")
     verbosity = DEBUG if debug else VERBOSE if verbose else QUIET if quiet else NORMAL
-    notices = Notices(verbosity)
+    notices = Notices(verbosity, as_json=json)
     _log_to(notices)
     try:
         escape_char = parse_escape_char(escape)
@@ -121,8 +121,6 @@ def novaconsole(
                 raise UsageError(f"{name} wants a number of seconds")
         if overwrite and log is None:
             raise UsageError("--overwrite wants --log")
-        if json and not (check or check_enter):
-            raise UsageError("--json wants --check")
         if run is None:
             if login is not None or password_file is not None:
                 raise UsageError("--login and --password-file want --run")
@@ -152,7 +150,7 @@ def novaconsole(
             proxy=lambda target: choose_proxy(proxy, target, os.environ),
         )
         if check or check_enter:
-            return _check(source, connect, notices, may_type=check_enter, as_json=json)
+            return _check(source, connect, notices, may_type=check_enter)
         if run is not None:
             from novaconsole.runcommand import CommandOptions
 
@@ -185,6 +183,7 @@ def novaconsole(
     except NovaConsoleError as exc:
         notices.error(exc)
         _show_traceback(notices)
+        notices.event("ended", status=exc.exit_status)
         return exc.exit_status
 
 
@@ -264,11 +263,10 @@ def _check(
     notices: Notices,
     *,
     may_type: bool,
-    as_json: bool,
 ) -> int:
     from novaconsole.check import CheckOptions, check
 
-    options = CheckOptions(source, connect, may_type=may_type, as_json=as_json)
+    options = CheckOptions(source, connect, may_type=may_type)
 
     async def run() -> int:
         try:
@@ -302,6 +300,7 @@ def _run(run: Callable[[], Awaitable[int]], notices: Notices) -> int:
         _show_traceback(notices)
     if failure is not None:
         raise failure
+    notices.event("ended", status=status)
     return status
 
 

@@ -70,6 +70,7 @@ class Console:
                 if pause is None:
                     session.end(Ended(Reason.CLOSED, closed=link.closed))
                     return
+                session.notices.event("reconnecting", by_hand=by_hand)
                 self._tell("reconnecting" if by_hand else f"{loss(link)}; reconnecting")
             await trio.sleep(pause)
 
@@ -78,6 +79,7 @@ class Console:
         session, source = self._session, self._options.source
         destination = await source.locate()
         target, tls = destination.target, destination.tls
+        session.notices.event("connecting", title=target.title, url=target.masked_url)
         if target.secure and tls.insecure and not self._has_announced:
             session.notices.say("the certificate is not checked (--insecure)")
         async with open_destination(destination, self._options.connect) as link:
@@ -88,6 +90,7 @@ class Console:
         send, receive = trio.open_memory_channel[bytes](session.typing_limit())
         attachment = Attachment(link, target, send)
         session.attach(attachment)
+        session.notices.event("attached", title=target.title, url=target.masked_url)
         self._window = Window()  # what was torn off with the last link is no beginning
         if self._replay:
             session.quiet_since = math.inf  # the end of piped input waits for it
@@ -103,6 +106,7 @@ class Console:
                 tasks.cancel_scope.cancel(reason="the user wants another link")
         finally:
             session.detach()
+            session.notices.event("closed", **attachment.finished.as_event())
         return attachment.finished, attachment.reconnect.is_set()
 
     async def _read(self, attachment: Attachment, tasks: trio.CancelScope) -> None:
@@ -130,7 +134,9 @@ class Console:
         until = self._options.unattended.until
         if until is not None:
             self._window.feed(data)
-            if self._window.find(until) is not None:
+            if (match := self._window.find(until)) is not None:
+                pattern = until.sources[match.index]
+                self._session.notices.event("matched", pattern=pattern, text=match.text)
                 self._session.end(Ended(Reason.MATCHED))
 
     async def _log(self, data: bytes) -> None:

@@ -90,6 +90,7 @@ async def _attach_and_run(
                 options.source, options.connect, wait=options.wait
             ) as console:
                 connecting.deadline = math.inf
+                notices.event("attached", title=console.title, url=console.url)
                 notices.say(f"connected to: {console.title}", VERBOSE)
                 completed = await console.run(
                     options.command,

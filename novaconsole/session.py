@@ -104,9 +104,7 @@ class Session:
         self.attachment: Attachment | None = None
         self.last: Attachment | None = None
         self.persistence = Persistence(
-            wait=options.wait,
-            reconnect=options.reconnect,
-            renews=options.source.renews,
+            wait=options.wait, reconnect=options.reconnect, renews=options.source.renews
         )
         self.input_has_ended = False
         self.silence_explained = False
@@ -115,6 +113,7 @@ class Session:
         self._modes = ModeTracker()
         self._thread = threading.get_ident()
         self._trio_token = trio.lowlevel.current_trio_token()
+        self._unshown = ""  # what is being written, and may be cut off
         self._said, self._to_show = trio.open_memory_channel[str](_QUEUED_NOTICES)
 
     # ---- the end
@@ -206,10 +205,12 @@ class Session:
                 else:
                     start = "" if messages.at_line_start else "\r\n"
                     end = "\r\n" if messages.is_raw else "\n"
+            self._unshown = line
             try:
                 await messages.send_all(f"{start}{line}{end}".encode(errors="replace"))
             except OSError:
                 return  # nobody listens
+            self._unshown = ""
 
     def leave(self) -> None:
         """The tasks are over: let what we say be written at once again."""
@@ -217,11 +218,12 @@ class Session:
         messages = self.stdio.messages
         inside_a_line = isinstance(messages, Terminal) and not messages.at_line_start
         self.notices.write_directly(inside_a_line=inside_a_line)
+        line = self._unshown
         with suppress(trio.WouldBlock):
             while True:
-                line = self._to_show.receive_nowait()
-                if line != _BELL:
+                if line not in ("", _BELL):
                     self.notices.repeat(line)
+                line = self._to_show.receive_nowait()
 
     # ---- what the guest switched on in the terminal
 

@@ -259,7 +259,7 @@ VARIABLES: dict[str, tuple[str, Sequence[str], str]] = {
     "demo": ("1", (), "--url and --demo exclude one another"),
     "check": ("1", (), "FAIL tcp"),
     "check_enter": ("1", (), "FAIL tcp"),
-    "json": ("1", (), "--json wants --check"),
+    "json": ("perhaps", (), "json"),
     "wait": ("1", (), "--wait wants a server's name"),
     "reconnect": ("perhaps", (), "reconnect"),
     "history": ("5", (), "--history wants a server's name"),

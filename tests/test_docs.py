@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import guests
+from events import SCHEMA
 from fake_cloud import FakeCloud, without_settings, write_clouds
 from novaconsole.ending import EXIT_STATUSES
 from novaconsole.escape import ESCAPES, Escape
@@ -38,6 +39,15 @@ def test_the_manual_page_is_up_to_date() -> None:
     spec.loader.exec_module(module)
 
     assert module.manual() == (ROOT / "docs" / "novaconsole.1").read_text()
+
+
+def test_every_event_and_its_facts_are_documented() -> None:
+    documented = (ROOT / "docs" / "json.md").read_text()
+    for event in SCHEMA["oneOf"]:
+        name = event["properties"]["event"]["const"]
+        (row,) = re.findall(rf"^\| `{name}` \|.*$", documented, re.MULTILINE)
+        for fact in set(event["required"]) - {"version", "event"}:
+            assert f"`{fact}`" in row
 
 
 EXAMPLES = re.findall(r"^```python\n([^`]*)^```", GUIDE, re.MULTILINE)

@@ -20,7 +20,7 @@ PACKAGE = Path(novaconsole.__file__).parent
 
 # From the bottom to the top; a module may import those before it.
 CORE = (
-    *("errors", "replies", "escape", "target", "handshake", "ending", "nova"),
+    *("errors", "events", "replies", "escape", "target", "handshake", "ending", "nova"),
     *(
         "farewell",
         "proxy",
@@ -57,7 +57,7 @@ ORDER = (
 # The whole of the standard library that the core may see: nothing of it does I/O.
 PURE = {"collections", "dataclasses", "enum", "re", "typing", "urllib"}
 PURE |= {"pathlib", "signal"}  # for a type and for numbers
-PURE |= {"difflib", "ipaddress", "random", "shlex", "struct", "codecs", "math"}
+PURE |= {"difflib", "ipaddress", "random", "shlex", "struct", "codecs", "math", "json"}
 PURE |= {"re2"}  # not of the standard library, but as pure as its `re`
 
 OWNERS = {
