@@ -192,7 +192,6 @@ async def test_a_password_prompt_that_was_left_is_left() -> None:
 REFUSED = {
     "grub": ("while :; do printf 'grub> '; read x; done", "boot loader"),
     "python": ("while :; do printf '>>> '; read x; done", "neither a login .* '>>> '"),
-    "a pager": ("while :; do printf '\r(END)'; read x; done", "neither a login"),
     "no shell": ("while :; do printf '$ '; read x; done", "does not answer like one"),
     "no sh": (r"printf '$ '; read x; x=${x% *}; echo ${x##* }_x; read y", "no sh"),
 }
