@@ -240,12 +240,16 @@ async def test_it_is_cancelled_at_once_and_nothing_is_left(where: str) -> None:
 # ---- a cloud
 
 
-async def test_a_server_by_its_name(configured: FakeCloud) -> None:
+async def test_a_server_by_its_name(configured: FakeCloud, guest: Guest) -> None:
     configured.add("vm")
-    async with novaconsole.connect("vm", cloud="fake") as console:
-        assert console.title == "vm"
-        await console.send(b"x")
-        assert await console.receive() == b"x"
+    with nothing_left():
+        async with novaconsole.connect("vm", cloud="fake") as console:
+            assert console.title == "vm"
+            assert console.url.endswith("/?token=***")
+            await console.send(b"x")
+            assert await console.receive() == b"x"
+        with trio.fail_after(AT_ONCE_SECONDS):
+            await trio.to_thread.run_sync(guest.wait_closing)
 
 
 async def test_no_such_server(configured: FakeCloud) -> None:
