@@ -1,3 +1,52 @@
-"""Attach a terminal to the serial console of an OpenStack Nova server."""
+"""Attach to the serial console of an OpenStack Nova server.
+
+The program is `cli.py`.  For programs there are the names below (docs/api.md); each is
+loaded when it is first asked for, so that `--help` does not wait for trio.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from novaconsole.api import Completed as Completed
+    from novaconsole.api import SerialConsole as SerialConsole
+    from novaconsole.api import connect as connect
+    from novaconsole.ending import Closed as Closed
+    from novaconsole.errors import CloudError as CloudError
+    from novaconsole.errors import ConnectError as ConnectError
+    from novaconsole.errors import ConnectionLost as ConnectionLost
+    from novaconsole.errors import GuestNotReady as GuestNotReady
+    from novaconsole.errors import NovaConsoleError as NovaConsoleError
+    from novaconsole.errors import TimedOut as TimedOut
+    from novaconsole.errors import UsageError as UsageError
+    from novaconsole.opening import ConnectOptions as ConnectOptions
+    from novaconsole.patterns import Match as Match
+    from novaconsole.target import TLSOptions as TLSOptions
 
 __version__ = "0.1.0"
+
+_HOMES = {
+    "api": ("Completed", "SerialConsole", "connect"),
+    "ending": ("Closed",),
+    "errors": (
+        "CloudError",
+        "ConnectError",
+        "ConnectionLost",
+        "GuestNotReady",
+        "NovaConsoleError",
+        "TimedOut",
+        "UsageError",
+    ),
+    "opening": ("ConnectOptions",),
+    "patterns": ("Match",),
+    "target": ("TLSOptions",),
+}
+
+
+def __getattr__(name: str) -> Any:
+    """A public name, from the module that has it."""
+    from importlib import import_module
+
+    for module, names in _HOMES.items():
+        if name in names:
+            return getattr(import_module(f"novaconsole.{module}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

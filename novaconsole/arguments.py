@@ -15,11 +15,12 @@ from novaconsole.errors import NovaConsoleError
 
 _WHERE = "Which console"
 _SESSION = "Session"
+_UNATTENDED = "Unattended"
 _LOG = "Log and recording"
 _NETWORK = "Network"
 _TLS = "Certificates"
 _OTHER = "Messages and help"
-GROUPS = (_WHERE, _SESSION, _LOG, _NETWORK, _TLS, _OTHER)
+GROUPS = (_WHERE, _SESSION, _UNATTENDED, _LOG, _NETWORK, _TLS, _OTHER)
 
 _RANGE = "[x>=0]"  # which goes without saying
 _TERM_COLUMNS = 26  # what is wider moves its help to the next line
@@ -165,7 +166,7 @@ CheckEnter = Annotated[
 ]
 Json = Annotated[
     bool,
-    _option("--json", help="With --check: a JSON object a line.", panel=_WHERE),
+    _option("--json", help="Messages as JSON objects, a line each.", panel=_OTHER),
 ]
 
 # ---- session
@@ -211,6 +212,60 @@ CloseWait = Annotated[
         help="Silence that ends piped input's session; 0.5.",
         panel=_SESSION,
     ),
+]
+
+# ---- unattended
+
+Until = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--until",
+        metavar="REGEX",
+        help="End when the output matches; repeatable.",
+        rich_help_panel=_UNATTENDED,
+        show_default=False,
+    ),
+]
+Timeout = Annotated[
+    float | None,
+    _option(
+        "--timeout",
+        metavar="SECONDS",
+        min=0,
+        help="End with status 124 after so long.",
+        panel=_UNATTENDED,
+    ),
+]
+Run = Annotated[
+    str | None,
+    _option(
+        "--run",
+        metavar="COMMAND",
+        help="Run it in the guest; end with its status.",
+        panel=_UNATTENDED,
+    ),
+]
+Login = Annotated[
+    str | None,
+    _option(
+        "--login",
+        metavar="USER",
+        help="With --run: log in, if the guest wants it.",
+        panel=_UNATTENDED,
+    ),
+]
+PasswordFile = Annotated[
+    Path | None,
+    _option(
+        "--password-file",
+        metavar="FILE",
+        help="Else $NOVACONSOLE_PASSWORD, or asked for.",
+        panel=_UNATTENDED,
+    ),
+]
+ReadOnly = Annotated[
+    bool,
+    _option("--read-only", help="Send nothing to the guest.", panel=_UNATTENDED),
 ]
 
 # ---- log

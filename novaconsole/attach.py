@@ -1,7 +1,8 @@
 """The interactive program: resources outside, tasks inside.
 
     signal handlers ⊃ standard streams ⊃ one nursery:
-        watch_signals · SessionLog.keep_up · Console.run · read_keyboard · show_notices
+        watch_signals · end_in_time · SessionLog.keep_up · Console.run ·
+        read_keyboard · show_notices
             and inside Console.run, for each link, a nursery of its own:
             read · send_input · explain_silence
 
@@ -9,23 +10,21 @@ Whatever ends a task, leaving the nursery closes the link, leaving the streams r
 the terminal, and only then do signals count again.
 """
 
-import signal
-from collections.abc import AsyncIterator, Iterator
-from contextlib import closing, contextmanager, suppress
+from collections.abc import AsyncIterator
+from contextlib import closing, suppress
 
 import trio
 
 from novaconsole.console import Console
 from novaconsole.ending import Ended, Reason
-from novaconsole.errors import NovaConsoleError
+from novaconsole.errors import NovaConsoleError, TimedOut
 from novaconsole.farewell import Finished, advice, last_words
 from novaconsole.notices import Notices
 from novaconsole.nova import Server
 from novaconsole.session import Session, SessionOptions
+from novaconsole.signals import TERMINAL_SIGNALS, received_signals
 from novaconsole.stdio import open_stdio
 
-_ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
-_TERMINAL_SIGNALS = (signal.SIGWINCH, signal.SIGCONT)
 _STATUS_SECONDS = 5.0
 
 
@@ -45,7 +44,7 @@ async def attach(
     Raises:
         NovaConsoleError: the console could not be reached.
     """
-    with _signals() as signals:
+    with received_signals() as signals:
         with (
             closing(options.log),  # up to the last byte shown, however it ends
             open_stdio(keyboard_from_terminal=keyboard_from_terminal) as stdio,
@@ -57,6 +56,7 @@ async def attach(
                         options.recording.resize(session.size())
                     nursery.start_soon(session.watch_signals, signals)
                     nursery.start_soon(options.log.keep_up)
+                    nursery.start_soon(_end_in_time, session)
                     nursery.start_soon(Console(session).run)
             finally:
                 session.leave()
@@ -67,10 +67,21 @@ async def attach(
             raise session.failure
         ended = session.ended
         assert ended is not None
-        if session.last is not None:
+        if ended.error is not None:
+            notices.error(ended.error)
+        elif session.last is not None:
             link = session.last.finished
             await _say_farewell(ended, link, options, notices, signals)
     return ended
+
+
+async def _end_in_time(session: Session) -> None:
+    """End the session when its time is over."""
+    unattended = session.options.unattended
+    await trio.sleep(unattended.timeout)
+    what = "no match" if unattended.until else "not over"
+    error = TimedOut(f"{what} within {unattended.timeout:g} seconds")
+    session.end(Ended(Reason.TIMED_OUT, error=error))
 
 
 async def _say_farewell(
@@ -81,9 +92,6 @@ async def _say_farewell(
     signals: AsyncIterator[int],
 ) -> None:
     """The last words, and advice for who did not want to leave."""
-    if ended.error is not None:
-        notices.error(ended.error)
-        return
     words = last_words(ended, link)
     if words is not None:
         notices.say(words)
@@ -110,23 +118,6 @@ async def _ask_status(
         nursery.start_soon(ask)
         nursery.cancel_scope.deadline = trio.current_time() + _STATUS_SECONDS
         async for signum in signals:
-            if signum not in _TERMINAL_SIGNALS:
+            if signum not in TERMINAL_SIGNALS:
                 nursery.cancel_scope.cancel(reason="the user has enough")
     return server
-
-
-@contextmanager
-def _signals() -> Iterator[AsyncIterator[int]]:
-    """The signals that we act on, as they come.
-
-    On leaving, signals that are still waiting are delivered once more by trio; by then
-    they are ignored, for the program is on its way out, with its status decided.
-    """
-    wanted = [*_TERMINAL_SIGNALS]
-    for signum in _ENDING_SIGNALS:
-        # Who started us with a signal ignored, as nohup does, meant it.
-        if signal.getsignal(signum) != signal.SIG_IGN:
-            signal.signal(signum, signal.SIG_IGN)
-            wanted.append(signum)
-    with trio.open_signal_receiver(*wanted) as signals:
-        yield signals

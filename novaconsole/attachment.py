@@ -35,11 +35,21 @@ class Attachment:
     @property
     def finished(self) -> Finished:
         """What is known of the link, for the last words."""
-        return Finished(
-            title=self.target.title,
-            named=self.target.name is not None,
-            seconds=trio.current_time() - self.link.opened_at,
-            bytes_in=self.link.bytes_in,
-            closed=self.link.closed,
-            bytes_out=self.link.bytes_out,
-        )
+        return finished(self.link, self.target)
+
+
+def finished(link: Link, target: Target) -> Finished:
+    """What is known of a link, for the last words.
+
+    Args:
+        link: the websocket.
+        target: what it leads to.
+    """
+    return Finished(
+        title=target.title,
+        named=target.name is not None,
+        seconds=trio.current_time() - link.opened_at,
+        bytes_in=link.bytes_in,
+        closed=link.closed,
+        bytes_out=link.bytes_out,
+    )

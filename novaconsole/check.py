@@ -4,26 +4,26 @@ Nothing is typed unless that is allowed, nothing is shown of the guest, and the
 console is held for about a second.
 """
 
-import json
 from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import trio
 
 from novaconsole import nova
-from novaconsole.connect import ConnectOptions, fail_at, reach, upgrade
 from novaconsole.errors import (
     ConnectError,
     ConnectionLost,
     NovaConsoleError,
     UsageError,
 )
+from novaconsole.events import Fact
 from novaconsole.link import Link
 from novaconsole.locate import CloudSource, Source, UrlSource
 from novaconsole.notices import Notices
+from novaconsole.opening import ConnectOptions, fail_at, reach, upgrade
 from novaconsole.target import Target, TLSOptions
 from novaconsole.transport import certificate_of, resolve, start_tls, tls_context
 
@@ -43,13 +43,11 @@ class CheckOptions:
         source: knows where the console is.
         connect: how to reach the target.
         may_type: whether to press Enter and wait for an answer of the guest.
-        as_json: an object a line, for programs.
     """
 
     source: Source
     connect: ConnectOptions
     may_type: bool = False
-    as_json: bool = False
 
 
 @dataclass
@@ -70,18 +68,18 @@ class Step:
     detail: str = ""
     hint: str | None = None
     seconds: float = 0
-    facts: dict[str, Any] = field(default_factory=dict)
+    facts: dict[str, Fact] = field(default_factory=dict)
 
     def as_line(self) -> str:
         """For people."""
         mark = {"ok": "ok  ", "failed": "FAIL", "skipped": "skip"}[self.mark]
         return f"{mark} {self.name}: {self.detail}"
 
-    def as_json(self) -> str:
+    def as_event(self) -> dict[str, Fact]:
         """For programs."""
-        row: dict[str, Any] = {"event": "check", "step": self.name, "mark": self.mark}
+        row: dict[str, Fact] = {"step": self.name, "mark": self.mark}
         row |= {"detail": self.detail, "hint": self.hint}
-        return json.dumps(row | {"seconds": round(self.seconds, 4)} | self.facts)
+        return row | {"seconds": round(self.seconds, 4)} | self.facts
 
 
 async def check(options: CheckOptions, notices: Notices) -> int:
@@ -236,7 +234,7 @@ class _Checkup:
         if failure is not None:
             raise failure
 
-    async def _ping(self, link: Link) -> tuple[str, dict[str, Any]]:
+    async def _ping(self, link: Link) -> tuple[str, dict[str, Fact]]:
         with trio.move_on_after(_PING_SECONDS):
             await link.ping()
         if link.round_trip is None:
@@ -278,8 +276,8 @@ class _Checkup:
                 self._tell(step)
 
     def _tell(self, step: Step) -> None:
-        if self._options.as_json:
-            self._notices.write_bare(step.as_json())
+        if self._notices.as_json:
+            self._notices.event("check", **step.as_event())
             return
         self._notices.answer(step.as_line())
         if step.hint:

@@ -8,17 +8,15 @@ import gc
 import logging
 import math
 import os
-import re
 import sys
 import traceback
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import typer
 
-from novaconsole import arguments
-from novaconsole.descriptors import ensure_standard_streams, read_line
+from novaconsole import arguments, options
+from novaconsole.descriptors import ensure_standard_streams
 from novaconsole.errors import NovaConsoleError, UsageError
 from novaconsole.escape import parse_escape_char
 from novaconsole.notices import (
@@ -30,19 +28,14 @@ from novaconsole.notices import (
     Notices,
     log_level,
 )
-from novaconsole.target import Target, TLSOptions, is_url
 
 if TYPE_CHECKING:
-    from novaconsole.connect import ConnectOptions
     from novaconsole.locate import Source
+    from novaconsole.opening import ConnectOptions
+    from novaconsole.runcommand import CommandOptions
     from novaconsole.session import SessionOptions
 
 _STATUS_INTERRUPTED = 130
-_MAX_URL_BYTES = 64 * 1024
-# RFC 9110 section 5.1: a token; section 5.5: no control characters in a value.
-_HEADER = re.compile(
-    r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\x00-\x08\x0a-\x1f\x7f]*)"
-)
 _PROTOCOL_LOGGERS = (
     "novaconsole",
     "trio-websocket",
@@ -74,6 +67,12 @@ def novaconsole(
     reconnect: arguments.Reconnect = False,
     history: arguments.HistoryLines = 0,
     close_wait: arguments.CloseWait = 0.5,
+    until: arguments.Until = None,
+    timeout: arguments.Timeout = None,
+    read_only: arguments.ReadOnly = False,
+    run: arguments.Run = None,
+    login: arguments.Login = None,
+    password_file: arguments.PasswordFile = None,
     log: arguments.Log = None,
     record: arguments.Record = None,
     record_input: arguments.RecordInput = False,
@@ -103,7 +102,7 @@ def novaconsole(
     if quiet and (verbose or debug):
         raise UsageError("--quiet excludes --verbose and --debug")
     verbosity = DEBUG if debug else VERBOSE if verbose else QUIET if quiet else NORMAL
-    notices = Notices(verbosity)
+    notices = Notices(verbosity, as_json=json)
     _log_to(notices)
     try:
         escape_char = parse_escape_char(escape)
@@ -111,8 +110,9 @@ def novaconsole(
             ("--close-wait", close_wait),
             ("--connect-timeout", connect_timeout),
             ("--keepalive", keepalive),
+            ("--timeout", timeout),
         ):
-            if math.isnan(seconds):
+            if seconds is not None and math.isnan(seconds):
                 raise UsageError(f"{name} wants a number of seconds")
         if overwrite and log is None and record is None:
             raise UsageError("--overwrite wants --log or --record")
@@ -120,17 +120,23 @@ def novaconsole(
             raise UsageError("--record-input wants --record")
         if record is not None and record == log:
             raise UsageError("--log and --record want a file each")
-        if json and not (check or check_enter):
-            raise UsageError("--json wants --check")
-        tls = _tls_options(cacert, cert, key, insecure=insecure)
-        headers = _headers(header, origin)
-        source = _source(server, url, cloud, region, tls, demo=demo)
+        if run is None:
+            if login is not None or password_file is not None:
+                raise UsageError("--login and --password-file want --run")
+        elif until or read_only or reconnect or history or log or record:
+            raise UsageError(
+                "--run excludes --until, --read-only, --reconnect, --history, --log "
+                "and --record"
+            )
+        tls = options.tls_options(cacert, cert, key, insecure=insecure)
+        unattended = options.unattended(until, timeout, read_only=read_only)
+        source = options.source(server, url, cloud, region, tls, demo=demo)
         for option, given in (("--history", history), ("--wait", wait)):
             if given and not source.renews:
                 raise UsageError(f"{option} wants a server's name, to ask its cloud")
 
-        from novaconsole.connect import ConnectOptions
         from novaconsole.link import SUBPROTOCOLS
+        from novaconsole.opening import ConnectOptions
         from novaconsole.proxy import Proxy, choose_proxy
 
         if proxy:
@@ -139,11 +145,24 @@ def novaconsole(
             timeout=connect_timeout,
             keepalive=keepalive,
             subprotocols=() if no_subprotocols else SUBPROTOCOLS,
-            headers=headers,
+            headers=options.headers(header, origin),
             proxy=lambda target: choose_proxy(proxy, target, os.environ),
         )
         if check or check_enter:
-            return _check(source, connect, notices, may_type=check_enter, as_json=json)
+            return _check(source, connect, notices, may_type=check_enter)
+        if run is not None:
+            from novaconsole.runcommand import CommandOptions
+
+            command = CommandOptions(
+                source=source,
+                connect=connect,
+                command=run,
+                login=login,
+                password=options.password(login, password_file),
+                timeout=unattended.timeout,
+                wait=wait,
+            )
+            return _run_command(command, notices)
 
         from novaconsole.privatefile import named
         from novaconsole.recording import Recording
@@ -165,7 +184,7 @@ def novaconsole(
         )
         if log:
             session_log.start(str(log), overwrite=overwrite)
-        options = SessionOptions(
+        session = SessionOptions(
             source=source,
             connect=connect,
             escape=escape_char,
@@ -175,11 +194,13 @@ def novaconsole(
             reconnect=reconnect,
             history=history,
             recording=recording,
+            unattended=unattended,
         )
-        return _attach(options, notices, keyboard_from_terminal=url == "-")
+        return _attach(session, notices, keyboard_from_terminal=url == "-")
     except NovaConsoleError as exc:
         notices.error(exc)
         _show_traceback(notices)
+        notices.event("ended", status=exc.exit_status)
         return exc.exit_status
 
 
@@ -225,18 +246,30 @@ def _flush_output(notices: Notices) -> int:
 
 
 def _attach(
-    options: "SessionOptions", notices: Notices, *, keyboard_from_terminal: bool
+    session: "SessionOptions", notices: Notices, *, keyboard_from_terminal: bool
 ) -> int:
     from novaconsole.attach import attach
 
     async def run() -> int:
         try:
             ended = await attach(
-                options, notices, keyboard_from_terminal=keyboard_from_terminal
+                session, notices, keyboard_from_terminal=keyboard_from_terminal
             )
         finally:
-            options.source.close()
+            session.source.close()
         return ended.exit_status
+
+    return _run(run, notices)
+
+
+def _run_command(command: "CommandOptions", notices: Notices) -> int:
+    from novaconsole.runcommand import run_command
+
+    async def run() -> int:
+        try:
+            return await run_command(command, notices)
+        finally:
+            command.source.close()
 
     return _run(run, notices)
 
@@ -247,15 +280,14 @@ def _check(
     notices: Notices,
     *,
     may_type: bool,
-    as_json: bool,
 ) -> int:
     from novaconsole.check import CheckOptions, check
 
-    options = CheckOptions(source, connect, may_type=may_type, as_json=as_json)
+    wanted = CheckOptions(source, connect, may_type=may_type)
 
     async def run() -> int:
         try:
-            return await check(options, notices)
+            return await check(wanted, notices)
         finally:
             source.close()
 
@@ -287,6 +319,7 @@ def _run(run: Callable[[], Awaitable[int]], notices: Notices) -> int:
         _show_traceback(notices)
     if failure is not None:
         raise failure
+    notices.event("ended", status=status)
     return status
 
 
@@ -311,74 +344,3 @@ def _log_to(notices: Notices) -> None:
         logger.addHandler(handler)
         logger.setLevel(log_level(notices.verbosity))
         logger.propagate = False
-
-
-def _tls_options(
-    cacert: Path | None, cert: Path | None, key: Path | None, *, insecure: bool
-) -> TLSOptions:
-    if insecure and cacert:
-        raise UsageError("--insecure excludes --cacert")
-    if key and not cert:
-        raise UsageError("--key wants --cert")
-    for option, path in (("--cacert", cacert), ("--cert", cert), ("--key", key)):
-        if path and not os.access(path, os.R_OK):
-            raise UsageError(f"{option}: cannot read {path}")
-    options = TLSOptions(cacert, cert, key, insecure)
-    if cacert or cert:
-        from novaconsole.transport import tls_context
-
-        tls_context(options)  # whether the files are of use
-    return options
-
-
-def _headers(given: list[str] | None, origin: str | None) -> list[tuple[bytes, bytes]]:
-    lines = given or os.environ.get("NOVACONSOLE_HEADER", "").splitlines()
-    if origin:
-        lines = [*lines, f"Origin: {origin}"]
-    headers = []
-    for line in lines:
-        match = _HEADER.fullmatch(line)
-        if match is None:
-            raise UsageError("bad header", "write it as -H 'Name: value'")
-        headers.append((match[1].encode(), match[2].strip().encode()))
-    return headers
-
-
-def _source(
-    server: str | None,
-    url: str | None,
-    cloud: str | None,
-    region: str | None,
-    tls: TLSOptions,
-    *,
-    demo: bool,
-) -> "Source":
-    """Where to find the console; says what excludes what."""
-    given = [name for name, value in (("SERVER", server), ("--url", url)) if value]
-    given += ["--demo"] if demo else []
-    if len(given) > 1:
-        raise UsageError(f"{' and '.join(given)} exclude one another")
-    if not given:
-        raise UsageError(
-            "no server given",
-            "novaconsole SERVER, or novaconsole --demo to try it without a cloud",
-        )
-    if server and is_url(server):
-        url = server
-    target = None
-    if url:
-        if url == "-":
-            url = os.fsdecode(read_line(0, _MAX_URL_BYTES))
-        target = Target.parse(url)
-
-    from novaconsole.locate import CloudSource, DemoSource, UrlSource
-
-    if demo:
-        return DemoSource()
-    if target:
-        return UrlSource(target, tls)
-    assert server is not None
-
-    from novaconsole.cloud import CloudOptions
-
-    return CloudSource(server, CloudOptions(cloud, region, tls))

@@ -5,22 +5,18 @@ import math
 import trio
 
 from novaconsole.attachment import Attachment
-from novaconsole.connect import open_console
 from novaconsole.ending import Ended, Reason
-from novaconsole.errors import ConnectError, NovaConsoleError, OutputFailed
+from novaconsole.errors import NovaConsoleError, OutputFailed
 from novaconsole.farewell import SETTLED_SECONDS, Finished, loss
 from novaconsole.keyboard import PipedInput, read_keyboard, send_input
 from novaconsole.link import Link
+from novaconsole.locate import open_destination
+from novaconsole.patterns import Window
 from novaconsole.pipes import Output
 from novaconsole.replay import Replay
 from novaconsole.session import Session
 from novaconsole.silence import explain_silence
 from novaconsole.target import Target
-
-_MISLED_HINT = (
-    "the cloud names this machine as its proxy, which it cannot mean: its operator "
-    "must set [serial_console] base_url"
-)
 
 
 class Console:
@@ -34,21 +30,25 @@ class Console:
         self._session = session
         self._options = options = session.options
         piped = session.stdio.piped
-        self._piped = PipedInput(piped) if piped else None
+        may_send = not options.unattended.read_only
+        self._piped = PipedInput(piped) if piped and may_send else None
         self._replay = Replay(options.history) if options.history else None
+        self._window = Window()
         self._has_announced = False
         self._told: str | None = None  # in this outage
 
     async def run(self) -> None:
         """Attach; end the session when there is nothing more to hope for."""
+        session = self._session
         try:
+            await self._options.source.start(session.nursery, session.size())
             await self._stay_attached()
         except NovaConsoleError as exc:
-            if self._session.last is None:
+            if session.last is None:
                 await self._show_history_alone()
-                self._session.fail(exc)
+                session.fail(exc)
             else:
-                self._session.end(Ended(Reason.CLOSED, error=exc))
+                session.end(Ended(Reason.CLOSED, error=exc))
 
     async def _stay_attached(self) -> None:
         session, persistence = self._session, self._session.persistence
@@ -70,23 +70,20 @@ class Console:
                 if pause is None:
                     session.end(Ended(Reason.CLOSED, closed=link.closed))
                     return
+                session.notices.event("reconnecting", by_hand=by_hand)
                 self._tell("reconnecting" if by_hand else f"{loss(link)}; reconnecting")
             await trio.sleep(pause)
 
     async def _attach_once(self) -> tuple[Finished, bool]:
         """Attach once, until the link ends; how it ended, and whether by hand."""
         session, source = self._session, self._options.source
-        destination = await source.locate(session.nursery, session.size())
+        destination = await source.locate()
         target, tls = destination.target, destination.tls
+        session.notices.event("connecting", title=target.title, url=target.masked_url)
         if target.secure and tls.insecure and not self._has_announced:
             session.notices.say("the certificate is not checked (--insecure)")
-        try:
-            async with open_console(target, tls, self._options.connect) as link:
-                return await self._use(link, target)
-        except ConnectError as exc:
-            if not destination.misled:
-                raise
-            raise ConnectError(str(exc), _MISLED_HINT, hope=exc.hope) from exc
+        async with open_destination(destination, self._options.connect) as link:
+            return await self._use(link, target)
 
     async def _use(self, link: Link, target: Target) -> tuple[Finished, bool]:
         session = self._session
@@ -97,6 +94,8 @@ class Console:
         session.attach(attachment)
         again = "again " if self._has_announced else ""
         self._mark(f"attached {again}to {target.title}")
+        session.notices.event("attached", title=target.title, url=target.masked_url)
+        self._window = Window()  # what was torn off with the last link is no beginning
         if self._replay:
             session.quiet_since = math.inf  # the end of piped input waits for it
         try:
@@ -112,6 +111,7 @@ class Console:
         finally:
             session.detach()
             self._mark(loss(attachment.finished))
+            session.notices.event("closed", **attachment.finished.as_event())
         return attachment.finished, attachment.reconnect.is_set()
 
     async def _read(self, attachment: Attachment, tasks: trio.CancelScope) -> None:
@@ -127,10 +127,12 @@ class Console:
             if attachment.link.bytes_in:
                 attachment.output_came.set()  # which the history alone is not
             await self._write(start)
+            self._look_at(start)
             self._session.quiet_since = trio.current_time()
         async for data in attachment.link:
             await self._options.log.write(data)
             await self._show(attachment, data)
+            self._look_at(data)
             if self._replay:
                 self._replay.note(data)
         tasks.cancel(reason="the link has ended")
@@ -138,6 +140,16 @@ class Console:
     def _mark(self, words: str | None) -> None:
         if words and self._options.recording:
             self._options.recording.mark(words)
+
+    def _look_at(self, data: bytes) -> None:
+        """End the session when that has been shown which it was to wait for."""
+        until = self._options.unattended.until
+        if until is not None:
+            self._window.feed(data)
+            if (match := self._window.find(until)) is not None:
+                pattern = until.sources[match.index]
+                self._session.notices.event("matched", pattern=pattern, text=match.text)
+                self._session.end(Ended(Reason.MATCHED))
 
     async def _show(self, attachment: Attachment, data: bytes) -> None:
         self._session.quiet_since = math.inf
@@ -148,9 +160,8 @@ class Console:
         self._session.quiet_since = trio.current_time()
 
     async def _write(self, data: bytes) -> None:
-        self._session.note_output(data)
         try:
-            await self._session.stdio.screen.send_all(data)
+            await self._session.display.show(data)
         except BrokenPipeError:
             self._session.end(Ended(Reason.OUTPUT_CLOSED))
             await trio.sleep_forever()
@@ -193,6 +204,8 @@ class Console:
         session = self._session
         if session.has_begun:
             return
+        if self._options.unattended.read_only:
+            session.notices.say("read-only: nothing is sent to the guest")
         session.say_how_to_leave()
         session.take_terminal()
         if session.stdio.keyboard:

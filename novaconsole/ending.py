@@ -1,7 +1,7 @@
 """How a session ends: expected ends are values, with one exit status each.
 
-The statuses are the contract with scripts: 0 the user or the input ended it, 3 the
-other side or the network did, 128 + n signal n did.
+The statuses are the contract with scripts: 0 the user, the input or a match ended it,
+3 the other side or the network did, 124 the time did, 128 + n signal n did.
 """
 
 import enum
@@ -11,13 +11,21 @@ from dataclasses import dataclass
 from novaconsole.errors import NovaConsoleError
 
 _STATUS_GONE = 3
+_STATUS_TIMED_OUT = 124  # as timeout(1)
 
 # For the README and the manual page.
 EXIT_STATUSES = (
-    ("0", "you left with `~.`; piped input ended; nobody reads the output any more"),
+    (
+        "0",
+        (
+            "you left with `~.`; `--until` matched; piped input ended; "
+            "nobody reads the output any more"
+        ),
+    ),
     ("1", "the console could not be reached, and a line says why"),
     ("2", "wrong usage"),
     ("3", "the connection was closed or lost while attached"),
+    ("124", "the time of `--timeout` was over"),
     (
         "128 + n",
         "signal n: 129 hang-up, 130 Ctrl-C, 131 quit, 143 termination",
@@ -69,6 +77,8 @@ class Reason(enum.Enum):
     QUIT = "quit"  # the user typed the escape
     INPUT_ENDED = "input ended"  # piped input ended, and the wait after it
     OUTPUT_CLOSED = "output closed"  # nobody reads standard output any more
+    MATCHED = "matched"  # the output that was waited for came
+    TIMED_OUT = "timed out"
     CLOSED = "closed"  # the other side or the network
     HANGUP = "hangup"  # our own terminal went away
     SIGNAL = "signal"
@@ -82,7 +92,8 @@ class Ended:
         reason: who or what ended it.
         signum: the signal, where it was one.
         closed: how the websocket ended, where the other side did it.
-        error: why it could not be opened again, where that was tried.
+        error: what to say of it: why it could not be opened again, where that was
+            tried, or what has not come in time.
     """
 
     reason: Reason
@@ -96,6 +107,8 @@ class Ended:
         match self.reason:
             case Reason.CLOSED:
                 return _STATUS_GONE
+            case Reason.TIMED_OUT:
+                return _STATUS_TIMED_OUT
             case Reason.HANGUP:
                 return 128 + signal.SIGHUP
             case Reason.SIGNAL:

@@ -47,6 +47,16 @@ class UsageError(NovaConsoleError):
     exit_status = 2
 
 
+class TimedOut(NovaConsoleError):
+    """What was waited for did not come in time."""
+
+    exit_status = 124  # as timeout(1)
+
+
+class GuestNotReady(NovaConsoleError):
+    """No command can be run in the guest, or not to its end."""
+
+
 class OutputFailed(NovaConsoleError):
     """Standard output cannot be written."""
 

@@ -8,6 +8,7 @@ tell them apart.
 from dataclasses import dataclass
 
 from novaconsole.ending import Closed, Ended, Reason
+from novaconsole.events import Fact
 from novaconsole.nova import Server
 
 # nova-serialproxy looks at the token after the upgrade, and hangs up a moment later;
@@ -43,6 +44,17 @@ class Finished:
     bytes_in: int
     closed: Closed | None = None
     bytes_out: int = 0
+
+    def as_event(self) -> dict[str, Fact]:
+        """For programs; there is no code where the other side has sent none."""
+        closed = self.closed
+        return {
+            "code": closed.code if closed else None,
+            "reason": closed.reason if closed else "",
+            "seconds": round(self.seconds, 3),
+            "bytes_in": self.bytes_in,
+            "bytes_out": self.bytes_out,
+        }
 
     @property
     def was_used(self) -> bool:

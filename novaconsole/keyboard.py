@@ -62,6 +62,8 @@ async def read_keyboard(session: Session, keyboard: Terminal) -> None:
 def _type(session: Session, typed: bytes) -> None:
     attachment = session.attachment
     if attachment is not None:
+        if session.options.unattended.read_only:
+            return  # without a bell: the terminal's answers to the guest come here too
         attachment.typed.send_nowait(typed)
         if b"\r" in typed or b"\n" in typed:
             attachment.enter_typed.set()
@@ -108,6 +110,8 @@ async def send_input(
     if session.ended is not None:  # "~.": all that was typed before it has left
         session.nursery.cancel_scope.cancel(reason=session.ended.reason.value)
         return
+    if session.options.unattended.until is not None:
+        return  # it goes on for as long as that has not come
     session.input_has_ended = True
     await session.wait_for_quiet()
     session.end(Ended(Reason.INPUT_ENDED))
@@ -130,9 +134,9 @@ def _obey(session: Session, action: Action, keyboard: Terminal) -> None:
                 attachment.typed.close()
             session.end(Ended(Reason.QUIT), grace=_FLUSH_SECONDS if attachment else 0)
         case Action.SUSPEND:
-            session.rest_modes()
+            session.display.rest()
             keyboard.suspend()
-            session.set_modes_again()
+            session.display.set_again()
         case Action.RECONNECT:
             if attachment is None:
                 session.answer("not attached; trying already")

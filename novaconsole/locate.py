@@ -1,6 +1,8 @@
 """Where the console is: given as a URL, asked of a cloud, or started for a try-out."""
 
 import os
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -8,9 +10,21 @@ import trio
 
 from novaconsole import nova
 from novaconsole.cloud import Cloud, CloudOptions
-from novaconsole.errors import ConsoleUnavailable, ServerNotFound, UsageError
+from novaconsole.errors import (
+    ConnectError,
+    ConsoleUnavailable,
+    ServerNotFound,
+    UsageError,
+)
+from novaconsole.link import Link
 from novaconsole.nova import Server
+from novaconsole.opening import ConnectOptions, open_console
 from novaconsole.target import Target, TLSOptions, is_loopback
+
+_MISLED_HINT = (
+    "the cloud names this machine as its proxy, which it cannot mean: its operator "
+    "must set [serial_console] base_url"
+)
 
 
 @dataclass(frozen=True)
@@ -28,6 +42,27 @@ class Destination:
     misled: bool = False
 
 
+@asynccontextmanager
+async def open_destination(
+    destination: Destination, options: ConnectOptions
+) -> AsyncIterator[Link]:
+    """Connect to a console that has been located.
+
+    Raises:
+        ConnectError: it cannot be reached, or not in time.
+        UsageError: a file for TLS cannot be used.
+    """
+    async with AsyncExitStack() as stack:
+        console = open_console(destination.target, destination.tls, options)
+        try:
+            link = await stack.enter_async_context(console)
+        except ConnectError as exc:
+            if not destination.misled:
+                raise
+            raise ConnectError(str(exc), _MISLED_HINT, hope=exc.hope) from exc
+        yield link
+
+
 class Source(Protocol):
     """Something that knows where the console is.
 
@@ -42,14 +77,17 @@ class Source(Protocol):
         """What to call the server, as well as is known by now."""
         ...
 
-    async def locate(
-        self, nursery: trio.Nursery, size: os.terminal_size
-    ) -> Destination:
-        """Find out where the console is now.
+    async def start(self, nursery: trio.Nursery, size: os.terminal_size) -> None:
+        """Once, before all else: start what has to run as long as the console is used.
 
         Args:
-            nursery: for what has to run as long as the console is used.
+            nursery: for it.
             size: of the user's terminal.
+        """
+        ...
+
+    async def locate(self) -> Destination:
+        """Find out where the console is now.
 
         Raises:
             NovaConsoleError: it cannot be found out.
@@ -76,6 +114,13 @@ class Source(Protocol):
         """Let go of the cloud."""
 
 
+class _NothingToStart:
+    """What sources have in common that find what runs already."""
+
+    async def start(self, nursery: trio.Nursery, size: os.terminal_size) -> None:
+        """Nothing to start."""
+
+
 class _NoCloud:
     """What sources without a cloud have in common."""
 
@@ -94,7 +139,7 @@ class _NoCloud:
 
 
 @dataclass(frozen=True)
-class UrlSource(_NoCloud):
+class UrlSource(_NothingToStart, _NoCloud):
     """The user gave the websocket URL."""
 
     target: Target
@@ -105,9 +150,7 @@ class UrlSource(_NoCloud):
         """The host."""
         return self.target.host
 
-    async def locate(
-        self, nursery: trio.Nursery, size: os.terminal_size
-    ) -> Destination:
+    async def locate(self) -> Destination:
         """As given."""
         return Destination(self.target, self.tls)
 
@@ -124,20 +167,21 @@ class DemoSource(_NoCloud):
     def __init__(self) -> None:
         self._destination: Destination | None = None
 
-    async def locate(
-        self, nursery: trio.Nursery, size: os.terminal_size
-    ) -> Destination:
-        """Start a shell and a server for it, the first time."""
+    async def start(self, nursery: trio.Nursery, size: os.terminal_size) -> None:
+        """Start a shell and a server for it."""
         from novaconsole.demo import serve_demo
 
-        if self._destination is None:
-            url = await nursery.start(serve_demo, size)
-            target = replace(Target.parse(url), name=self.title)
-            self._destination = Destination(target, TLSOptions())
+        url = await nursery.start(serve_demo, size)
+        target = replace(Target.parse(url), name=self.title)
+        self._destination = Destination(target, TLSOptions())
+
+    async def locate(self) -> Destination:
+        """Where it was started."""
+        assert self._destination is not None
         return self._destination
 
 
-class CloudSource:
+class CloudSource(_NothingToStart):
     """The user named a server.
 
     The cloud is asked in threads, which are abandoned when the user has enough.
@@ -164,9 +208,7 @@ class CloudSource:
         """Its name; before it is found, what the user calls it."""
         return self._server.name if self._server else self.wanted
 
-    async def locate(
-        self, nursery: trio.Nursery, size: os.terminal_size
-    ) -> Destination:
+    async def locate(self) -> Destination:
         """Ask the cloud for the server, and for a new URL if it is running."""
         return await trio.to_thread.run_sync(self._locate, abandon_on_cancel=True)
 

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from novaconsole.errors import NovaConsoleError
+from novaconsole.events import Fact, encode
 from novaconsole.target import mask_tokens, printable
 
 QUIET, NORMAL, VERBOSE, DEBUG = -1, 0, 1, 2
@@ -30,10 +31,12 @@ class Notices:
 
     Args:
         verbosity: QUIET, NORMAL, VERBOSE or DEBUG.
+        as_json: for programs: every line is a JSON object, and events are told too.
     """
 
-    def __init__(self, verbosity: int = NORMAL) -> None:
+    def __init__(self, verbosity: int = NORMAL, *, as_json: bool = False) -> None:
         self.verbosity = verbosity
+        self.as_json = as_json
         self._deliver: Callable[[str], None] | None = None
         self._inside_a_line = False
         self._is_stuck = False  # nobody has read the last line: the next may not wait
@@ -47,12 +50,22 @@ class Notices:
         """Say what was asked for, whatever the verbosity."""
         self._line(text)
 
-    def write_bare(self, line: str) -> None:
-        """Write a line for a program: no prefix, and no token either."""
-        self._write(printable(mask_tokens(line)), _ERROR_WRITE_SECONDS)
+    def event(self, name: str, /, **facts: Fact) -> None:
+        """Tell programs what happens; people are told in words."""
+        if self.as_json:
+            self._hand_on(mask_tokens(encode(name, facts)), _ERROR_WRITE_SECONDS)
 
     def error(self, error: NovaConsoleError) -> None:
         """Say what went wrong and what to try; never suppressed."""
+        if self.as_json:
+            self.event(
+                "error",
+                kind=type(error).__name__,
+                message=str(error),
+                hint=error.hint,
+                status=error.exit_status,
+            )
+            return
         self._line(str(error), _ERROR_WRITE_SECONDS)
         if error.hint:
             self._line(error.hint, _ERROR_WRITE_SECONDS)
@@ -83,7 +96,12 @@ class Notices:
         self._write(line)
 
     def _line(self, text: str, seconds: float = _WRITE_SECONDS) -> None:
-        line = _PREFIX + printable(mask_tokens(text))
+        if self.as_json:
+            self.event("message", text=text)
+        else:
+            self._hand_on(_PREFIX + printable(mask_tokens(text)), seconds)
+
+    def _hand_on(self, line: str, seconds: float) -> None:
         if self._deliver is not None:
             self._deliver(line)
         else:

@@ -82,11 +82,12 @@ class Server:
         Raises:
             LookupError: it lacks what every server has.
         """
+        name, key, status = body["name"], body["id"], body["status"]
         task = body.get("OS-EXT-STS:task_state")
         return cls(
-            name=str(body["name"]),
-            id=str(body["id"]),
-            status=str(body["status"]),
+            name=str(name),
+            id=str(key),
+            status=str(status),
             task=None if task is None else str(task),
             project=str(body.get("tenant_id", "")),
             powered_off=body.get("OS-EXT-STS:power_state") == _POWER_STATE_SHUTDOWN,

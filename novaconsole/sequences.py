@@ -145,10 +145,8 @@ class SequenceParser:
         if match is None:
             return position
         room = _MAX_SEQUENCE_BYTES + 1 - len(self._torn)
-        taken = match[0][:room]
-        self._torn += taken
-        # Of a string, what is too long is cut, and its end counts still.
-        return match.end() if self._is_inside_string else position + len(taken)
+        self._torn += match[0][:room]
+        return match.end()  # what is too long is cut, and its end counts still
 
     def _take(self, byte: int) -> Text | Sequence | None:
         """The byte of a torn sequence behind a run."""

@@ -17,18 +17,19 @@ from dataclasses import dataclass
 import trio
 
 from novaconsole.attachment import Attachment
-from novaconsole.connect import ConnectOptions
+from novaconsole.display import Display
 from novaconsole.ending import Ended, Reason
 from novaconsole.errors import NovaConsoleError
 from novaconsole.escape import show_char
 from novaconsole.locate import Source
-from novaconsole.modes import ModeTracker
 from novaconsole.notices import VERBOSE, Notices
+from novaconsole.opening import ConnectOptions
 from novaconsole.reattach import Persistence
 from novaconsole.recording import Recording
 from novaconsole.sessionlog import SessionLog
 from novaconsole.stdio import Stdio
 from novaconsole.terminal import Terminal
+from novaconsole.unattended import ATTENDED, Unattended
 
 # `~.` acts at once: so long may the goodbye take.
 _HASTY_GOODBYE_SECONDS = 0.015
@@ -52,6 +53,7 @@ class SessionOptions:
         reconnect: whether to attach again when the connection is lost.
         history: lines of the console log to show first.
         recording: of the session; None for none.
+        unattended: what ends the session by itself.
     """
 
     source: Source
@@ -63,6 +65,7 @@ class SessionOptions:
     reconnect: bool = False
     history: int = 0
     recording: Recording | None = None
+    unattended: Unattended = ATTENDED
 
 
 class Session:
@@ -80,6 +83,7 @@ class Session:
         attachment: the link in use; None before the first and in an outage.
         last: the attachment before, None before the first has ended.
         persistence: decides whether there is another link.
+        display: shows what the guest sends.
         has_begun: whether the terminal is ours.
         input_has_ended: whether piped input has been sent to its end.
         silence_explained: whether the user has been told why nothing comes.
@@ -104,17 +108,16 @@ class Session:
         self.attachment: Attachment | None = None
         self.last: Attachment | None = None
         self.persistence = Persistence(
-            wait=options.wait,
-            reconnect=options.reconnect,
-            renews=options.source.renews,
+            wait=options.wait, reconnect=options.reconnect, renews=options.source.renews
         )
         self.input_has_ended = False
         self.silence_explained = False
         self.quiet_since = math.inf
         self.has_begun = False
-        self._modes = ModeTracker()
+        self.display = Display(stdio.screen, options.recording)
         self._thread = threading.get_ident()
         self._trio_token = trio.lowlevel.current_trio_token()
+        self._unshown = ""  # what is being written, and may be cut off
         self._said, self._to_show = trio.open_memory_channel[str](_QUEUED_NOTICES)
 
     # ---- the end
@@ -208,45 +211,25 @@ class Session:
                 else:
                     start = "" if messages.at_line_start else "\r\n"
                     end = "\r\n" if messages.is_raw else "\n"
+            self._unshown = line
             try:
                 await messages.send_all(f"{start}{line}{end}".encode(errors="replace"))
             except OSError:
                 return  # nobody listens
+            self._unshown = ""
 
     def leave(self) -> None:
         """The tasks are over: let what we say be written at once again."""
-        self.rest_modes()
+        self.display.rest()
         messages = self.stdio.messages
         inside_a_line = isinstance(messages, Terminal) and not messages.at_line_start
         self.notices.write_directly(inside_a_line=inside_a_line)
+        line = self._unshown
         with suppress(trio.WouldBlock):
             while True:
-                line = self._to_show.receive_nowait()
-                if line != _BELL:
+                if line not in ("", _BELL):
                     self.notices.repeat(line)
-
-    # ---- what the guest shows, and what it switched on in the terminal
-
-    def note_output(self, data: bytes) -> None:
-        """The guest's bytes are about to be shown."""
-        if self.options.recording:
-            self.options.recording.output(data)
-        if isinstance(self.stdio.screen, Terminal):
-            self._modes.feed(data)
-
-    def rest_modes(self) -> None:
-        """Switch off what the guest has switched on."""
-        self._show_now(self._modes.undo())
-
-    def set_modes_again(self) -> None:
-        """Switch on again what `rest_modes` has switched off."""
-        self._show_now(self._modes.redo())
-
-    def _show_now(self, data: bytes) -> None:
-        if data and isinstance(self.stdio.screen, Terminal):
-            if self.options.recording:  # whose player leaves a terminal behind, too
-                self.options.recording.output(data)
-            self.stdio.screen.write_now(data)
+                line = self._to_show.receive_nowait()
 
     # ---- for the tasks
 

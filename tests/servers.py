@@ -25,8 +25,8 @@ import pytest
 import trio
 import trustme
 
-from novaconsole.connect import open_stream
 from novaconsole.link import Link, open_link
+from novaconsole.opening import open_stream
 from novaconsole.target import Target, TLSOptions
 
 TOKEN = "5ec2e7-0f-this-te57"

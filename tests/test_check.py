@@ -8,13 +8,14 @@ import pytest
 import trio
 
 import fake_cloud as fake
+from events import assert_valid_event
 from fake_cloud import FakeCloud, write_clouds
 from novaconsole.check import CheckOptions, check
 from novaconsole.cloud import CloudOptions
-from novaconsole.connect import ConnectOptions
 from novaconsole.errors import UsageError
 from novaconsole.locate import CloudSource, DemoSource, Source, UrlSource
 from novaconsole.notices import Notices
+from novaconsole.opening import ConnectOptions
 from novaconsole.proxy import Proxy
 from novaconsole.target import Target, TLSOptions
 from servers import (
@@ -62,15 +63,18 @@ async def rows(
     """The status of a check, and what it says to programs."""
     timeout = settings.pop("timeout", AT_ONCE_SECONDS)
     connect = ConnectOptions(timeout=timeout, **settings.pop("connect", {}))
-    options = CheckOptions(source, connect, as_json=True, **settings)
+    options = CheckOptions(source, connect, **settings)
     try:
-        status = await check(options, Notices())
+        status = await check(options, Notices(as_json=True))
     finally:
         source.close()
     said = capfd.readouterr()
     assert said.out == ""
     assert not [secret for secret in fake.SECRETS if secret in said.err]
-    return status, [json.loads(line) for line in said.err.splitlines()]
+    found = [json.loads(line) for line in said.err.splitlines()]
+    for row in found:
+        assert_valid_event(row)
+    return status, found
 
 
 def marks(found: list[dict[str, Any]]) -> dict[str, str]:

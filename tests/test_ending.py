@@ -5,7 +5,7 @@ import signal
 import pytest
 
 from novaconsole.ending import EXIT_STATUSES, Closed, Ended, Reason
-from novaconsole.errors import ConnectError
+from novaconsole.errors import ConnectError, TimedOut
 
 # RFC 6455 section 7.4.1 and the registry of IANA: what a server may close with.
 CODES = [1000, 1001, 1002, 1003, 1005, 1007, 1008, 1009, 1011, 1012, 1013, 1014]
@@ -18,6 +18,8 @@ CODES = [1000, 1001, 1002, 1003, 1005, 1007, 1008, 1009, 1011, 1012, 1013, 1014]
         (Ended(Reason.INPUT_ENDED), 0),
         (Ended(Reason.INPUT_ENDED, closed=Closed(1000)), 0),
         (Ended(Reason.OUTPUT_CLOSED), 0),
+        (Ended(Reason.MATCHED), 0),
+        (Ended(Reason.TIMED_OUT, error=TimedOut("no match")), 124),
         (Ended(Reason.CLOSED), 3),
         (Ended(Reason.CLOSED, closed=Closed(1000)), 3),
         (Ended(Reason.CLOSED, closed=Closed(None)), 3),

@@ -61,7 +61,7 @@ def test_every_error_has_a_status_that_is_documented(
 
 def test_the_statuses_are_those_of_the_contract() -> None:
     unusual = {cls.__name__: cls.exit_status for cls in ERRORS if cls.exit_status != 1}
-    assert unusual == {"UsageError": 2, "ConnectionLost": 3}
+    assert unusual == {"UsageError": 2, "ConnectionLost": 3, "TimedOut": 124}
 
 
 @pytest.mark.parametrize("cls", ERRORS)

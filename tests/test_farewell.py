@@ -25,6 +25,30 @@ def server(status: str, *, task: str | None = None, off: bool = False) -> Server
     return Server("web1", "3f9a-27c1", status, task, powered_off=off)
 
 
+# ---- for programs
+
+
+@pytest.mark.parametrize(
+    ("closed", "code", "reason"),
+    [
+        (None, None, ""),
+        (GONE, None, ""),
+        (NO_PONG, None, "no answer to pings for 40 seconds"),
+        (Closed(1000, "Target closed"), 1000, "Target closed"),
+    ],
+)
+def test_programs_are_told_all(
+    closed: Closed | None, code: int | None, reason: str
+) -> None:
+    assert finished(closed, seconds=1.23456).as_event() == {
+        "code": code,
+        "reason": reason,
+        "seconds": 1.235,
+        "bytes_in": 1000,
+        "bytes_out": 0,
+    }
+
+
 # ---- what happened
 
 

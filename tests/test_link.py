@@ -8,10 +8,10 @@ from contextlib import suppress
 import pytest
 import trio
 
-from novaconsole.connect import ConnectOptions, open_console
 from novaconsole.ending import Closed
 from novaconsole.errors import ConnectionLost, HandshakeFailed
 from novaconsole.link import accept_link
+from novaconsole.opening import ConnectOptions, open_console
 from novaconsole.target import TLSOptions
 from servers import (
     AT_ONCE_SECONDS,

@@ -55,7 +55,8 @@ def source(configure: Configure) -> Iterator[CloudSource]:
 
 
 async def locate(source: Source, nursery: trio.Nursery) -> Destination:
-    return await source.locate(nursery, SIZE)
+    await source.start(nursery, SIZE)
+    return await source.locate()
 
 
 async def failure(source: Source, nursery: trio.Nursery) -> CloudError:
@@ -315,7 +316,8 @@ async def test_a_url_is_used_as_given(nursery: trio.Nursery) -> None:
 async def test_the_demo_is_started_once(nursery: trio.Nursery) -> None:
     source = DemoSource()
 
-    first, second = [await locate(source, nursery) for _ in range(2)]
+    await source.start(nursery, SIZE)
+    first, second = [await source.locate() for _ in range(2)]
 
     assert second is first
     assert first.target.name == "demo"

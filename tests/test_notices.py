@@ -1,5 +1,6 @@
 """What novaconsole says: on standard error, in line, masked, and without waiting."""
 
+import json
 import logging
 import os
 import termios
@@ -316,3 +317,19 @@ def test_no_standard_error_is_no_error() -> None:
     finally:
         os.dup2(saved, 2)
         os.close(saved)
+
+
+def test_programs_are_told_no_token(capfd: pytest.CaptureFixture[str]) -> None:
+    notices = Notices(as_json=True)
+    notices.event("any", text="ws://h/?token=s3cr3t", more="token=s3cr3t\x7f")
+    notices.say("token=s3cr3t")
+    notices.error(NovaConsoleError("token=s3cr3t", "token=s3cr3t"))
+    rows = [json.loads(line) for line in capfd.readouterr().err.splitlines()]
+    assert [row["event"] for row in rows] == ["any", "message", "error"]
+    assert (rows[0]["text"], rows[0]["more"]) == ("ws://h/?token=***", "token=***\x7f")
+    assert rows[1]["text"] == rows[2]["message"] == rows[2]["hint"] == "token=***"
+
+
+def test_people_are_told_no_events(capfd: pytest.CaptureFixture[str]) -> None:
+    Notices().event("any", text="nothing")
+    assert capfd.readouterr().err == ""

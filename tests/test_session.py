@@ -5,9 +5,9 @@ import os
 import pytest
 import trio
 
-from novaconsole.connect import ConnectOptions
 from novaconsole.locate import DemoSource
 from novaconsole.notices import Notices
+from novaconsole.opening import ConnectOptions
 from novaconsole.pipes import Input, Output
 from novaconsole.session import Session, SessionOptions
 from novaconsole.sessionlog import SessionLog

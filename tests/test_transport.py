@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 import trio
 
-from novaconsole.connect import open_stream
 from novaconsole.errors import ConnectError, UsageError
+from novaconsole.opening import open_stream
 from novaconsole.target import TLSOptions
 from novaconsole.transport import tls_context
 from servers import (

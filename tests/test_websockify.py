@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 import trio
 
-from novaconsole.connect import ConnectOptions, open_console
 from novaconsole.ending import Closed
 from novaconsole.errors import ConnectError
+from novaconsole.opening import ConnectOptions, open_console
 from novaconsole.target import TLSOptions
 from servers import (
     AT_ONCE_SECONDS,

@@ -15,9 +15,9 @@ import fake_cloud as fake
 from fake_cloud import Answer, FakeCloud, write_clouds
 from novaconsole.attachment import Attachment
 from novaconsole.cloud import CloudOptions
-from novaconsole.connect import ConnectOptions
 from novaconsole.locate import CloudSource, Destination, UrlSource
 from novaconsole.notices import Notices
+from novaconsole.opening import ConnectOptions
 from novaconsole.proxy import Proxy
 from novaconsole.recording import Recording
 from novaconsole.session import SessionOptions

@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,8 @@ import pytest
 from lab.conftest import Attach, Console, Light
 
 # The first test starts everything, which takes half a minute on a busy machine.
+Run = Callable[..., tuple[int, bytes, bytes]]
+
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(300)]
 
 
@@ -167,3 +170,84 @@ def test_an_unchecked_certificate_is_told(light_tls: Light, attach: Attach) -> N
     leave(console)
 
     assert b"the certificate is not checked" in console.shown
+
+
+# ---- unattended
+
+
+@pytest.fixture
+def run(light: Light, attach: Attach, tmp_path: Path) -> Run:
+    """Runs a command in the guest; nobody is logged in before."""
+    secret = tmp_path / "secret"
+    secret.write_text("lab\n")
+    options = ("--login", "root", "--password-file", str(secret))
+
+    def run(command: str, *more: str) -> tuple[int, bytes, bytes]:
+        program = attach.piped(light.url, *options, *more, "--run", command)
+        output, messages = finish(program)
+        return program.returncode, output, messages
+
+    run("true")  # whoever was left logged in is logged out when this was a login
+    return run
+
+
+def test_a_boot_is_waited_for(light: Light, attach: Attach) -> None:
+    leave(logged_in(attach(light.url)))
+    pattern = "(?s)Linux version.*login: "
+    program = attach.piped(light.url, "--until", pattern, "--timeout", "90")
+
+    type_into(program, b"reboot\r")
+    output, messages = finish(program)
+
+    assert program.returncode == 0, messages
+    assert output.rstrip().endswith(b"login:")
+
+
+def test_a_command_is_run(run: Run) -> None:
+    assert run("uname -s; echo error >&2; exit 7") == (7, b"Linux\nerror\n", b"")
+
+
+def test_a_command_prints_megabytes(run: Run) -> None:
+    status, output, _ = run("yes 0123456789abcde | head -c 2097152")
+    assert status == 0
+    assert output == b"0123456789abcde\n" * (1 << 17)
+
+
+def test_a_command_prints_bytes(run: Run) -> None:
+    status, output, _ = run("head -c 200000 /bin/busybox; md5sum </bin/busybox >&2")
+    assert status == 0
+    assert output.startswith(b"\x7fELF")
+    assert len(output) == 200000 + len("  -\n") + 32
+
+
+def test_a_command_takes_too_long(run: Run) -> None:
+    status, output, _ = run("echo begun; sleep 1000", "--timeout", "15")
+    assert (status, output) == (124, b"begun\n")
+    assert run("echo again") == (0, b"again\n", b"")
+
+
+def test_a_command_kills_its_shell(run: Run) -> None:
+    status, _, messages = run("kill -9 0")
+    assert status == 1
+    assert b"has ended the shell that ran it" in messages
+    assert run("echo again") == (0, b"again\n", b"")
+
+
+def test_the_kernel_is_noisy(run: Run) -> None:
+    """Loud enough for the level at which it is restored."""
+    noise = "while :; do echo '<1>NOISE'; usleep 50000; done >/dev/kmsg"
+    start = f'setsid sh -c "{noise}" >/dev/null 2>&1 </dev/null & echo $!'
+    status, pid, _ = run(start)
+    assert status == 0
+    assert run("seq 5; sleep 1; seq 3")[:2] == (0, b"1\n2\n3\n4\n5\n1\n2\n3\n")
+    assert run(f"kill {pid.decode()}")[0] == 0
+
+
+def test_watching_sends_nothing(light: Light, attach: Attach) -> None:
+    console = attach(light.url, "--read-only")
+    console.expect(rb"disconnect\r\n")
+    console.type(b"\r\r\r")
+    console.type(b"~.")
+    console.expect(b"disconnected from")
+    assert console.wait() == 0
+    assert b"login: " not in console.shown

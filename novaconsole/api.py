@@ -1,0 +1,297 @@
+r"""Serial consoles for Python programs that run in trio.
+
+    async with novaconsole.connect("my-server", cloud="prod") as console:
+        await console.send(b"\r")
+        await console.expect("login: ", timeout=30)
+
+No terminal is touched, and no task is left behind.  What goes wrong is one of the
+errors of `errors.py`, never in an exception group.  docs/api.md is the guide.
+"""
+
+import math
+import os
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+import trio
+
+from novaconsole.attachment import finished
+from novaconsole.cloud import CloudOptions
+from novaconsole.ending import Closed
+from novaconsole.errors import ConnectionLost, NovaConsoleError, TimedOut, UsageError
+from novaconsole.farewell import advice, loss
+from novaconsole.link import Link
+from novaconsole.locate import CloudSource, Source, UrlSource, open_destination
+from novaconsole.opening import ConnectOptions
+from novaconsole.patterns import Match, Patterns, Window
+from novaconsole.proxy import choose_proxy
+from novaconsole.reattach import Persistence
+from novaconsole.remoteshell import RemoteShell
+from novaconsole.target import Target, TLSOptions, is_url
+from novaconsole.whereabouts import Whereabouts
+
+# How long a command that has been interrupted, and its shell, may take to end.
+_STOP_SECONDS = 15.0
+_TIDY_SECONDS = 3.0  # where nobody wants to wait
+
+
+@dataclass(frozen=True)
+class Completed:
+    """A command that has ended in the guest.
+
+    Attributes:
+        status: its exit status.
+        output: what it printed, standard error included.
+    """
+
+    status: int
+    output: bytes
+
+
+class SerialConsole:
+    """A serial console that is attached.
+
+    Nova gives a console to one client at a time, so there is one stream: what
+    `receive` and iteration give, `expect` does not see, and the other way round.
+
+    Args:
+        link: the websocket.
+        target: what it leads to.
+    """
+
+    def __init__(self, link: Link, target: Target) -> None:
+        self._link = link
+        self._target = target
+        self._window = Window()
+
+    @property
+    def title(self) -> str:
+        """The server's name, or the host of the URL."""
+        return self._target.title
+
+    @property
+    def url(self) -> str:
+        """Of the websocket, the token hidden."""
+        return self._target.masked_url
+
+    @property
+    def closed(self) -> Closed | None:
+        """How the connection ended; None while it is open."""
+        return self._link.closed
+
+    async def send(self, data: bytes) -> None:
+        r"""Type something; Enter is `\r`.
+
+        Waits while the guest is slow to take it.  Where that is cancelled, a part has
+        been sent, and the console is of no more use.
+
+        Raises:
+            ConnectionLost: the connection is closed.
+        """
+        try:
+            await self._link.send(data)
+        except ConnectionLost as exc:
+            raise self._lost() from exc
+
+    async def receive(self) -> bytes:
+        """Wait for what the guest prints; some bytes, at least one.
+
+        Nothing is lost when this is cancelled.
+
+        Raises:
+            ConnectionLost: the connection is closed, and all has been received.
+        """
+        async for data in self:
+            return data
+        raise self._lost()
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
+
+    async def __anext__(self) -> bytes:
+        """As `receive`; the end of the connection ends the iteration."""
+        data = b""
+        while not data:
+            data = await anext(self._link)
+        return data
+
+    async def expect(self, *patterns: str, timeout: float = math.inf) -> Match:
+        """Wait until the guest's output matches.
+
+        Looked at is the text without control sequences, CR LF as LF, from the end of
+        the last match on; no more than the latest 64 Ki characters are kept.
+
+        Args:
+            patterns: regular expressions in RE2's syntax (`patterns.Patterns`), of
+                which any may match.
+            timeout: seconds.
+
+        Raises:
+            ConnectionLost: the connection was closed before.
+            TimedOut: it took longer.
+            UsageError: a pattern is none, or the extra `until` is not installed.
+        """
+        wanted = Patterns(*patterns)
+        await trio.lowlevel.checkpoint()
+        with trio.move_on_after(timeout):
+            while (match := self._window.find(wanted)) is None:
+                self._window.feed(await self.receive())
+            return match
+        raise TimedOut(
+            f"no match for {' or '.join(map(repr, patterns))} within {timeout:g} "
+            "seconds",
+            f"the last output was {self._window.tail!r}",
+        )
+
+    async def run(
+        self,
+        command: str,
+        *,
+        login: str | None = None,
+        password: str | None = None,
+        timeout: float = math.inf,
+        show: Callable[[bytes], Awaitable[None]] | None = None,
+    ) -> Completed:
+        """Run a command in the guest's shell, as `ssh host command` does.
+
+        The guest may wait at its login prompt, at a shell that somebody left open, or
+        still boot.  `remoteshell.py` says how it is done, and what is left as it was.
+
+        Args:
+            command: for the user's shell; its standard input is /dev/null.
+            login: user to log in as, should the guest want that, and to log out again.
+            password: for the login.
+            timeout: seconds for all of it; then the command is interrupted.
+            show: given the output as it comes; None to have it collected.
+
+        Raises:
+            ConnectionLost: the connection was closed before the end.
+            GuestNotReady: the guest is not where a command can be run, or the command
+                could not be run to its end.
+            TimedOut: it took longer.
+            UsageError: there is a NUL in the command.
+        """
+        if "\0" in command:
+            raise UsageError("a command for a shell has no NUL in it")
+        collected = bytearray()
+
+        async def collect(data: bytes) -> None:
+            collected.extend(data)
+
+        shell = RemoteShell(
+            command,
+            f"nc{secrets.token_hex(8)}",
+            Whereabouts(login, password, trio.current_time()),
+        )
+        try:
+            with trio.move_on_after(timeout) as scope:
+                await self._drive(shell, show or collect)
+        except trio.Cancelled:
+            with trio.move_on_after(_TIDY_SECONDS, shield=True):
+                shell.interrupt(trio.current_time())
+                await self._drive(shell, collect)
+            raise
+        if scope.cancelled_caught:
+            with trio.move_on_after(_STOP_SECONDS):
+                shell.interrupt(trio.current_time())
+                await self._drive(shell, show or collect)
+            raise TimedOut(
+                f"the command has not ended within {timeout:g} seconds",
+                str(shell.error) if shell.error else None,
+            )
+        if shell.error is not None:
+            raise shell.error
+        assert shell.status is not None
+        return Completed(shell.status, bytes(collected))
+
+    async def _drive(
+        self, shell: RemoteShell, show: Callable[[bytes], Awaitable[None]]
+    ) -> None:
+        """Do what the shell says until it is over."""
+        while True:
+            if typed := shell.take_typed():
+                await self.send(typed)
+            if output := shell.take_output():
+                await show(output)
+            if shell.is_over:
+                return
+            data = b""
+            with trio.move_on_at(shell.deadline):
+                data = await self.receive()
+            if data:
+                shell.feed(data, trio.current_time())
+            else:
+                shell.wake(trio.current_time())
+
+    def _lost(self) -> ConnectionLost:
+        """What there is to say of the end of the link."""
+        link = finished(self._link, self._target)
+        words = loss(link) or f"the connection to {self.title} is closed"
+        return ConnectionLost(words, advice(link, None))
+
+
+@asynccontextmanager
+async def connect(
+    server: str,
+    *,
+    cloud: str | None = None,
+    region: str | None = None,
+    wait: bool = False,
+    tls: TLSOptions | None = None,
+    options: ConnectOptions | None = None,
+) -> AsyncIterator[SerialConsole]:
+    """Attach to the serial console of a server; detach on leaving.
+
+    Args:
+        server: its name or UUID, or a `ws://` or `wss://` URL.
+        cloud: entry of clouds.yaml; None for `$OS_CLOUD`, else `OS_*` variables.
+        region: of the cloud; None for the configured one.
+        wait: whether to wait, for as long as it takes, until the server is there and
+            runs.
+        tls: how certificates are checked, the cloud's too; None for the system's way.
+        options: how to reach the websocket; None for 10 seconds at most, a ping every
+            20, and the proxy of `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY`, `NO_PROXY`.
+
+    Raises:
+        CloudError: the cloud does not lead to a console of such a server.
+        ConnectError: the websocket cannot be reached, or not in time.
+        UsageError: this makes no sense, whatever cloud and network do.
+    """
+    tls = tls or TLSOptions()
+    source: Source
+    if is_url(server):
+        source = UrlSource(Target.parse(server), tls)
+    else:
+        source = CloudSource(server, CloudOptions(cloud, region, tls))
+    try:
+        async with open_source(source, options, wait=wait) as console:
+            yield console
+    finally:
+        source.close()
+
+
+@asynccontextmanager
+async def open_source(
+    source: Source, options: ConnectOptions | None = None, *, wait: bool = False
+) -> AsyncIterator[SerialConsole]:
+    """As `connect`, with a source that has been started and that the caller closes."""
+    options = options or ConnectOptions(
+        proxy=lambda target: choose_proxy(None, target, os.environ)
+    )
+    persistence = Persistence(wait=wait, reconnect=False, renews=source.renews)
+    async with AsyncExitStack() as stack:
+        while True:
+            try:
+                destination = await source.locate()
+                link = await stack.enter_async_context(
+                    open_destination(destination, options)
+                )
+                break
+            except NovaConsoleError as exc:
+                pause = persistence.after_error(exc)
+                if pause is None:
+                    raise
+                await trio.sleep(pause)
+        yield SerialConsole(link, destination.target)

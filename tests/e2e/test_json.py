@@ -1,0 +1,141 @@
+"""--json: what programs are told, and that it is what the schema says."""
+
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from events import assert_valid_event
+from fake_cloud import FakeCloud
+from guests import BASH, over_websocket
+from shell import PATIENCE, TOKEN, Guest, Shell, program, unchanged
+
+# Text that a line of JSON must not be broken by.
+ODD = '\x1b[2J"\\\x7f\u2028é'
+
+
+def rows_of(told: bytes) -> list[dict[str, Any]]:
+    """Every line, each of which is an event; the token is in none."""
+    assert TOKEN.encode() not in told
+    rows = [json.loads(line) for line in told.splitlines() if line]
+    for row in rows:
+        assert_valid_event(row)
+    return rows
+
+
+def run(home: Path, *options: str) -> tuple[int, list[dict[str, Any]]]:
+    """The status, and what is told; without input."""
+    with program(home, "--json", *options, stdin=subprocess.DEVNULL) as process:
+        _, told = process.communicate(timeout=PATIENCE)
+    return process.returncode, rows_of(told)
+
+
+def facts(rows: list[dict[str, Any]], event: str) -> list[dict[str, Any]]:
+    return [
+        {key: row[key] for key in row if key not in ("version", "event")}
+        for row in rows
+        if row["event"] == event
+    ]
+
+
+def test_a_match(tmp_path: Path) -> None:
+    with Guest(greeting=b"\x1b[1mvm login: ") as guest:
+        status, rows = run(
+            tmp_path, "-q", "--until", "x", "--until", "l.*: ", guest.url
+        )
+    where = {
+        "title": f"127.0.0.1:{guest.port}",
+        "url": f"ws://127.0.0.1:{guest.port}/?token=***",
+    }
+    assert status == 0
+    assert [row["event"] for row in rows] == [
+        *("connecting", "attached", "matched", "closed", "ended")
+    ]
+    assert facts(rows, "connecting") == facts(rows, "attached") == [where]
+    assert facts(rows, "matched") == [{"pattern": "l.*: ", "text": "login: "}]
+    (closed,) = facts(rows, "closed")
+    assert (closed["code"], closed["bytes_in"], closed["bytes_out"]) == (None, 14, 0)
+    assert facts(rows, "ended") == [{"status": 0}]
+
+
+def test_the_end_and_what_is_said_of_it(tmp_path: Path) -> None:
+    with Guest(greeting=b"boot") as guest:
+        command = ("--json", "--read-only", guest.url)
+        with program(tmp_path, *command, stdin=subprocess.DEVNULL) as process:
+            assert process.stdout
+            assert process.stdout.read(4) == b"boot"
+            guest.close(1011, ODD)
+            _, told = process.communicate(timeout=PATIENCE)
+    rows = rows_of(told)
+    (closed,) = facts(rows, "closed")
+    assert (closed["code"], closed["reason"]) == (1011, ODD)
+    assert any(ODD in message["text"] for message in facts(rows, "message"))
+    assert rows[-1] == {"version": 1, "event": "ended", "status": 3}
+
+
+@pytest.mark.parametrize(
+    ("options", "kind", "status"),
+    [
+        (("--url", f"ws://127.0.0.1:1/?token={TOKEN}"), "ConnectError", 1),
+        (("--url", f"http://h/?token={TOKEN}"), "UsageError", 2),
+        (("--demo", "--timeout", "0.5", "--until", "never"), "TimedOut", 124),
+        (("--run", "true", "ws://127.0.0.1:1/"), "ConnectError", 1),
+    ],
+)
+def test_an_error(
+    tmp_path: Path, options: tuple[str, ...], kind: str, status: int
+) -> None:
+    done, rows = run(tmp_path, *options)
+    assert done == status
+    (error,) = facts(rows, "error")
+    assert (error["kind"], error["status"]) == (kind, status)
+    assert rows[-1] == {"version": 1, "event": "ended", "status": status}
+
+
+def test_another_connection(tmp_path: Path) -> None:
+    with Guest(greeting=b"one") as guest:
+        options = ("--json", "--reconnect", "--until", "two", guest.url)
+        with program(tmp_path, *options, stdin=subprocess.DEVNULL) as process:
+            assert process.stdout
+            assert process.stdout.read(3) == b"one"
+            guest.greeting = b"two"
+            guest.drop()
+            _, told = process.communicate(timeout=PATIENCE)
+    rows = rows_of(told)
+    assert facts(rows, "reconnecting") == [{"by_hand": False}]
+    assert len(facts(rows, "closed")) == len(facts(rows, "attached")) == 2
+    assert process.returncode == 0
+
+
+def test_a_command(tmp_path: Path) -> None:
+    with over_websocket(*BASH) as url:
+        status, rows = run(tmp_path, "--run", "exit 4", url)
+    assert status == 4
+    assert [row["event"] for row in rows] == ["attached", "ended"]
+    assert rows[-1]["status"] == 4
+
+
+def test_a_check(cloud: FakeCloud, shell: Shell) -> None:
+    cloud.add("vm")
+    with Guest() as guest:
+        cloud.console_url = guest.url
+        status, told = shell.run("novaconsole --json --check vm")
+    rows = rows_of(told)
+    assert status == 0
+    assert {row["event"] for row in rows[:-1]} == {"check"}
+    assert rows[-1] == {"version": 1, "event": "ended", "status": 0}
+
+
+def test_on_a_terminal_escapes_are_answered_as_json(tmp_path: Path) -> None:
+    with Guest() as guest, Shell(tmp_path) as shell, unchanged(shell):
+        shell.start(f"novaconsole --json {guest.url}")
+        shell.wait_raw()
+        shell.type(b"~I")
+        shell.expect(b"round trip")
+        shell.type(b"~.")
+        assert shell.prompt() == 0
+        rows = rows_of(shell.output)
+    assert any("round trip" in message["text"] for message in facts(rows, "message"))
+    assert rows[-1]["event"] == "ended"

@@ -1,0 +1,162 @@
+"""--run: a command in the guest, as a part of the user's own command line."""
+
+import os
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from signal import SIGTERM
+
+import pytest
+
+from guests import BASH, PASSWORD, USER, login_over_websocket, over_websocket
+from shell import CTRL_C, PROGRAM, TOKEN, Guest, Shell, environment, unchanged
+
+PATIENCE = 60.0
+
+
+@pytest.fixture(scope="module")
+def guest() -> Iterator[str]:
+    """The URL of a guest that wants a login."""
+    with login_over_websocket() as url:
+        yield url
+
+
+@pytest.fixture
+def bash() -> Iterator[str]:
+    """The URL of a guest with a bash that somebody left open."""
+    with over_websocket(*BASH) as url:
+        yield url
+
+
+def run(
+    home: Path, *arguments: str, **variables: str
+) -> "subprocess.CompletedProcess[bytes]":
+    """The program without a terminal."""
+    return subprocess.run(
+        [*PROGRAM, *arguments],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        env=environment(home, **variables),
+        cwd=home,
+        start_new_session=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+
+
+def test_it_is_like_ssh_host_command(tmp_path: Path, guest: str) -> None:
+    (tmp_path / "secret").write_text(f"{PASSWORD}\n")
+    options = ("--login", USER, "--password-file", "secret")
+    done = run(tmp_path, *options, "--run", "echo out; echo err >&2; exit 5", guest)
+    assert (done.returncode, done.stdout, done.stderr) == (5, b"out\nerr\n", b"")
+
+
+@pytest.mark.parametrize(
+    ("password", "status", "words"),
+    [
+        (PASSWORD, 0, ""),
+        ("wrong-4711", 1, "does not let 'root' log in"),
+        (None, 1, "wants a password for 'root'"),
+    ],
+)
+def test_the_password_comes_from_the_environment(
+    tmp_path: Path, guest: str, password: str | None, status: int, words: str
+) -> None:
+    variables = {} if password is None else {"NOVACONSOLE_PASSWORD": password}
+    done = run(tmp_path, "--login", USER, "--run", "true", guest, **variables)
+    assert (done.returncode, done.stdout) == (status, b"")
+    assert words in done.stderr.decode()
+    assert b"Traceback" not in done.stderr
+    assert "wrong-4711" not in done.stderr.decode()
+
+
+def test_the_password_is_asked_for_on_a_terminal(tmp_path: Path, guest: str) -> None:
+    """The output may go elsewhere meanwhile."""
+    with Shell(tmp_path) as shell, unchanged(shell):
+        shell.start(f"novaconsole --login {USER} --run 'echo out' {guest} > shown")
+        shell.expect(b"password of root in the guest: ")
+        shell.type(PASSWORD.encode() + b"\r")
+        assert shell.prompt() == 0
+        assert PASSWORD.encode() not in shell.output
+    assert (tmp_path / "shown").read_bytes() == b"out\n"
+
+
+def test_debugging_shows_no_secret(tmp_path: Path, guest: str) -> None:
+    done = run(
+        *(tmp_path, "-d", "--login", USER, "--run", "true", guest),
+        NOVACONSOLE_PASSWORD=PASSWORD,
+    )
+    assert done.returncode == 0
+    assert done.stderr
+    assert PASSWORD.encode() not in done.stderr
+    assert guest.partition("token=")[2].encode() not in done.stderr
+
+
+def test_a_shell_left_open_needs_no_login_and_lines_are_right(
+    tmp_path: Path, bash: str
+) -> None:
+    with Shell(tmp_path) as shell, unchanged(shell):
+        command = f"novaconsole --run 'echo one; echo two; exit 3' {bash}"
+        assert shell.run(command) == (3, b"one\r\ntwo\r\n")
+
+
+def test_time_is_over(tmp_path: Path, bash: str) -> None:
+    done = run(tmp_path, "--timeout", "4", "--run", "echo out; sleep 1000", bash)
+    assert (done.returncode, done.stdout) == (124, b"out\n")
+    assert done.stderr == (b"novaconsole: the command has not ended within 4 seconds\n")
+
+
+def test_time_is_over_before_it_is_connected(tmp_path: Path) -> None:
+    with Guest(answer=b"") as guest:
+        done = run(tmp_path, "--timeout", "0.5", "--run", "true", guest.url)
+    assert done.returncode == 124
+    assert done.stderr == b"novaconsole: not connected within 0.5 seconds\n"
+
+
+def test_the_console_goes_away(tmp_path: Path) -> None:
+    with Guest(drops=True) as guest:
+        done = run(tmp_path, "--run", "true", guest.url)
+    assert done.returncode == 3
+    assert b"dropped the connection at once" in done.stderr
+    assert TOKEN.encode() not in done.stderr
+
+
+def test_nobody_listens(tmp_path: Path) -> None:
+    done = run(tmp_path, "--run", "true", "ws://127.0.0.1:1/")
+    assert done.returncode == 1
+    assert b"refused" in done.stderr
+
+
+WAYS_TO_STOP: dict[str, tuple[Callable[[Shell], None], int]] = {
+    "Ctrl-C": (lambda shell: shell.type(CTRL_C), 130),
+    "SIGTERM": (lambda shell: os.kill(shell.job, SIGTERM), 143),
+}
+
+
+@pytest.mark.parametrize("way", WAYS_TO_STOP)
+def test_who_stops_it_stops_the_command_in_the_guest(
+    tmp_path: Path, bash: str, way: str
+) -> None:
+    stop, status = WAYS_TO_STOP[way]
+    trap = f"trap 'echo > {tmp_path}/stopped; exit' INT"
+    with Shell(tmp_path) as shell, unchanged(shell):
+        shell.start(f'novaconsole --run "{trap}; echo begun; sleep 1000" {bash}')
+        shell.expect(b"begun\r\n")
+        stop(shell)
+        assert shell.prompt() == status
+    assert (tmp_path / "stopped").exists()
+
+
+def test_a_reader_that_has_enough_ends_it(tmp_path: Path, bash: str) -> None:
+    with Shell(tmp_path) as shell, unchanged(shell):
+        command = f"novaconsole --run 'yes' {bash} | head -n 1"
+        shell.run(f"{command}; echo ${{PIPESTATUS[@]}} > statuses")
+        assert shell.output == b"y\r\n"
+    assert (tmp_path / "statuses").read_text() == "0 0\n"
+
+
+def test_a_full_disk_is_an_error(tmp_path: Path, bash: str) -> None:
+    with Shell(tmp_path) as shell, unchanged(shell):
+        status, output = shell.run(f"novaconsole --run 'echo out' {bash} > /dev/full")
+    assert status == 1
+    assert b"cannot write the output: No space left" in output

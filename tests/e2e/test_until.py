@@ -1,0 +1,209 @@
+"""Sessions that nobody watches: --until, --timeout and --read-only."""
+
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from fake_cloud import FakeCloud
+from shell import CTRL_C, PATIENCE, Guest, Shell, program, unchanged
+
+PROMPT = b"boot\r\n\x1b[1mvm lo\x1b[0mgin: "
+UNTIL = ("--until", "login: ")
+# What a test with a time-out waits for at least; nothing shall be faster than that.
+SOON = 1.0
+
+
+def lines_of(process: "subprocess.Popen[bytes]") -> list[str]:
+    assert process.stderr
+    return process.stderr.read().decode().splitlines()
+
+
+# ---- --until
+
+
+@pytest.mark.parametrize("stdin", ["< /dev/null", "<&-", "< empty", ": |"])
+def test_it_ends_at_the_match_whatever_the_input_is(tmp_path: Path, stdin: str) -> None:
+    """Input that has ended long before does not end it."""
+    (tmp_path / "empty").touch()
+    before, after = (stdin, "") if stdin.endswith("|") else ("", stdin)
+    with Guest() as guest, Shell(tmp_path) as shell, unchanged(shell):
+        options = f"-w 0 --until 'nothing' --until 'login: ' {guest.url}"
+        shell.start(f"{before} novaconsole {options} {after} > shown")
+        guest.send(PROMPT[:12])
+        time.sleep(0.5)  # the guest's own pace
+        guest.send(PROMPT[12:])
+        assert shell.prompt() == 0
+        assert guest.wait_closing()
+    assert (tmp_path / "shown").read_bytes() == PROMPT
+
+
+def test_on_a_terminal_it_ends_by_itself_and_keys_are_sent(tmp_path: Path) -> None:
+    with Guest(echoes=True) as guest, Shell(tmp_path) as shell, unchanged(shell):
+        shell.attach(f"--until '^[$] $' {guest.url}")
+        shell.type(b"root\r\n$ ")
+        assert shell.prompt() == 0
+    assert guest.received.startswith(b"root\r\n$")
+
+
+def test_input_that_does_not_end_does_not_keep_it(tmp_path: Path) -> None:
+    with (
+        Guest(greeting=PROMPT) as guest,
+        program(tmp_path, *UNTIL, guest.url) as process,
+    ):
+        assert process.wait(PATIENCE) == 0
+
+
+def test_input_is_sent_before_the_match(tmp_path: Path) -> None:
+    with (
+        Guest(echoes=True) as guest,
+        program(tmp_path, *UNTIL, guest.url) as process,
+    ):
+        shown, _ = process.communicate(b"one\rlogin: \r", PATIENCE)
+        assert process.returncode == 0
+    assert shown == guest.received == b"one\rlogin: \r"
+
+
+ENDINGS: dict[str, Callable[[Guest], None]] = {
+    "close": lambda guest: guest.close(1000, "Target closed"),
+    "drop": lambda guest: guest.drop(),
+}
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_a_console_that_goes_away_is_no_match(tmp_path: Path, ending: str) -> None:
+    with (
+        Guest() as guest,
+        program(tmp_path, *UNTIL, guest.url, stdin=subprocess.DEVNULL) as process,
+    ):
+        guest.send(b"log")
+        ENDINGS[ending](guest)
+        assert process.wait(PATIENCE) == 3
+
+
+def test_with_reconnect_it_goes_on(tmp_path: Path) -> None:
+    """And what the first link began, the second does not end."""
+    with (
+        Guest(greeting=b"log") as guest,
+        program(
+            tmp_path, *UNTIL, "--reconnect", guest.url, stdin=subprocess.DEVNULL
+        ) as process,
+    ):
+        assert process.stdout
+        assert process.stdout.read(3) == b"log"
+        guest.greeting = b"in: \x1b]0;torn"
+        guest.drop()
+        assert process.stdout.read(12) == b"in: \x1b]0;torn"
+        guest.greeting = PROMPT
+        guest.drop()
+        assert process.stdout.read() == PROMPT
+        assert process.wait(PATIENCE) == 0
+
+
+def test_a_prompt_in_the_console_log_counts(cloud: FakeCloud, shell: Shell) -> None:
+    cloud.add("vm", printed=b"boot\r\nvm login: ")
+    with Guest() as guest:
+        cloud.console_url = guest.url
+        status, output = shell.run("novaconsole --history 5 --until 'login: $' vm")
+    assert status == 0
+    assert b"vm login: " in output
+
+
+def test_from_no_server_to_its_prompt(
+    cloud: FakeCloud, shell: Shell, tmp_path: Path
+) -> None:
+    cloud.add("vm", status="BUILD", next_statuses=["BUILD", "ACTIVE"], hidden_for=1)
+    with Guest(greeting=PROMPT) as guest:
+        cloud.console_url = guest.url
+        options = "--until 'login: ' --timeout 300"
+        command = f"novaconsole --wait {options} vm < /dev/null > shown"
+        assert shell.run(command)[0] == 0
+    assert (tmp_path / "shown").read_bytes() == PROMPT
+
+
+# ---- --timeout
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [(UNTIL, "no match within 1 seconds"), ((), "not over within 1 seconds")],
+)
+def test_when_the_time_is_over_the_status_says_so(
+    tmp_path: Path, options: tuple[str, ...], says: str
+) -> None:
+    with (
+        Guest(greeting=b"boot") as guest,
+        program(tmp_path, *options, f"--timeout={SOON}", guest.url) as process,
+    ):
+        started = time.monotonic()
+        assert process.stdout
+        assert process.stdout.read() == b"boot"
+        assert process.wait(PATIENCE) == 124
+        assert time.monotonic() - started >= SOON
+        assert lines_of(process)[-1] == f"novaconsole: {says}"
+        assert guest.wait_closing()
+
+
+def test_the_time_counts_while_a_server_does_not_answer(tmp_path: Path) -> None:
+    with (
+        Guest(answer=b"") as guest,
+        program(tmp_path, *UNTIL, f"--timeout={SOON}", guest.url) as process,
+    ):
+        assert process.wait(PATIENCE) == 124
+        assert lines_of(process) == ["novaconsole: no match within 1 seconds"]
+
+
+def test_the_time_counts_while_a_server_is_waited_for(
+    cloud: FakeCloud, shell: Shell
+) -> None:
+    cloud.add("vm", status="BUILD")
+    command = f"novaconsole --wait --timeout {SOON} vm < /dev/null"
+    status, output = shell.run(command)
+    assert status == 124
+    assert output.endswith(b"novaconsole: not over within 1 seconds\r\n")
+
+
+def test_the_time_counts_on_a_terminal(tmp_path: Path) -> None:
+    with Guest() as guest, Shell(tmp_path) as shell, unchanged(shell):
+        shell.attach(f"--timeout {SOON} {guest.url}")
+        assert shell.prompt() == 124
+
+
+# ---- --read-only
+
+
+def test_nothing_typed_is_sent_and_escapes_work(tmp_path: Path) -> None:
+    with Guest(greeting=b"boot") as guest, Shell(tmp_path) as shell, unchanged(shell):
+        shell.attach(f"--read-only --keepalive 0.2 {guest.url}")
+        shell.type(b"rm -rf /\r" + CTRL_C + b"\r~?")
+        shell.expect(b"escapes are recognised right after Enter only\r\n")
+        pings = guest.pings
+        guest.wait_for(lambda: guest.pings > pings)
+        shell.type(b"\r~R")
+        guest.wait_connections(2)
+        shell.expect(b"connected again")
+        shell.type(b"ls\r~.")
+        assert shell.prompt() == 0
+        assert b"read-only: nothing is sent to the guest\r\n" in shell.output
+        assert b"\a" not in shell.output
+    assert guest.received == b""
+
+
+def test_piped_input_is_not_read_and_does_not_end_it(tmp_path: Path) -> None:
+    with (
+        Guest(greeting=PROMPT) as guest,
+        program(tmp_path, "--read-only", "-w0", guest.url) as process,
+    ):
+        assert process.stdin
+        assert process.stdout
+        process.stdin.write(b"reboot\r")
+        process.stdin.close()
+        assert process.stdout.read(len(PROMPT)) == PROMPT
+        time.sleep(0.3)  # the guest's own pace
+        guest.send(b"more")
+        assert process.stdout.read(4) == b"more"
+        process.terminate()
+        assert process.wait(PATIENCE) == 143
+    assert guest.received == b""

@@ -1,0 +1,294 @@
+"""Consoles for programs: what they get and are told, and that nothing is left."""
+
+import asyncio
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+
+import pytest
+import trio
+
+import fake_cloud as fake
+import novaconsole
+from fake_cloud import FakeCloud, write_clouds
+from novaconsole import ConnectOptions, Match, SerialConsole
+from servers import (
+    AT_ONCE_SECONDS,
+    LOOPBACK,
+    mute,
+    nothing_left,
+    refused_port,
+    serving,
+)
+from shell import TOKEN, Guest
+
+# What openstacksdk deprecates of itself is its own business.
+pytestmark = pytest.mark.filterwarnings(r"ignore:::openstack\.")
+
+SOON = 0.2
+
+
+@pytest.fixture
+def guest() -> Iterator[Guest]:
+    """A guest that says what is said to it."""
+    with Guest(echoes=True) as guest:
+        yield guest
+
+
+@pytest.fixture
+def configured(
+    cloud: FakeCloud, guest: Guest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> FakeCloud:
+    """A cloud `fake`, the console of each server of which is the guest's."""
+    write_clouds(fake.isolate(monkeypatch, tmp_path), fake=cloud.config())
+    cloud.console_url = guest.url
+    return cloud
+
+
+@contextmanager
+def leaving_nothing() -> Iterator[Guest]:
+    """A guest as above; when both sides have gone, nothing may be left."""
+    with nothing_left(), Guest(echoes=True) as guest:
+        yield guest
+
+
+async def receive(console: SerialConsole, size: int) -> bytes:
+    data = b""
+    while len(data) < size:
+        data += await console.receive()
+    return data
+
+
+# ---- bytes
+
+
+async def test_bytes_go_out_and_come_in() -> None:
+    every_byte = bytes(range(256)) * 100
+    with leaving_nothing() as guest:
+        async with novaconsole.connect(guest.url) as console:
+            await console.send(every_byte)
+            assert await receive(console, len(every_byte)) == every_byte
+            assert console.closed is None
+            assert console.title == f"127.0.0.1:{guest.port}"
+        assert guest.wait_closing() == b"\x03\xe8"
+    assert guest.received == every_byte
+
+
+async def test_iteration_ends_with_the_connection(guest: Guest) -> None:
+    async with novaconsole.connect(guest.url) as console:
+        guest.send(b"one")
+        guest.send(b"")
+        guest.send(b"two")
+        guest.close(1000, "Target closed")
+        pieces = [piece async for piece in console]
+        assert b"".join(pieces) == b"onetwo"
+        assert b"" not in pieces
+        assert str(console.closed) == "Target closed (code 1000, closed normally)"
+
+
+async def test_what_is_cancelled_is_not_lost(guest: Guest) -> None:
+    async with novaconsole.connect(guest.url) as console:
+        for number in range(20):
+            with trio.move_on_after(0.001):
+                await console.receive()
+                pytest.fail("nothing was sent")
+            await console.send(b"%02d" % number)
+            assert await receive(console, 2) == b"%02d" % number
+
+
+# ---- expect
+
+
+async def test_matches_come_in_order(guest: Guest) -> None:
+    async with novaconsole.connect(guest.url) as console:
+        await console.send(b"boot\r\nvm lo\x1b[1mgin: Pass")
+        assert await console.expect("Password", r"(\w+) login: ") == Match(
+            1, "boot\n", "vm login: ", ("vm",)
+        )
+        await console.send(b"word: ")
+        assert await console.expect("word: $") == Match(0, "Pass", "word: ")
+
+
+async def test_an_expectation_may_last_too_long(guest: Guest) -> None:
+    async with novaconsole.connect(guest.url) as console:
+        await console.send(b"boot\r\nvm lo")
+        with pytest.raises(novaconsole.TimedOut) as caught:
+            await console.expect("login: ", "# ", timeout=SOON)
+        assert str(caught.value) == "no match for 'login: ' or '# ' within 0.2 seconds"
+        assert caught.value.hint == r"the last output was 'boot\nvm lo'"
+        await console.send(b"gin: ")
+        assert (await console.expect("login: ")).before == "boot\nvm "
+
+
+async def test_a_bad_pattern_is_told(guest: Guest) -> None:
+    async with novaconsole.connect(guest.url) as console:
+        with pytest.raises(novaconsole.UsageError, match="bad regular expression"):
+            await console.expect("(")
+
+
+# ---- the connection ends
+
+
+@pytest.mark.parametrize("is_orderly", [True, False])
+async def test_the_end_of_the_connection_is_told(
+    guest: Guest, is_orderly: bool
+) -> None:
+    async with novaconsole.connect(guest.url) as console:
+        await console.send(b"last")
+        assert await receive(console, 4) == b"last"
+        if is_orderly:
+            guest.close(1000, "Target closed")
+            words = "closed by the other side: Target closed"
+        else:
+            guest.drop()
+            words = "lost: gone without a close frame"
+        for wait in (
+            console.receive,
+            partial(console.expect, "login: "),
+            partial(console.send, b"x"),
+        ):
+            with pytest.raises(novaconsole.ConnectionLost, match=words) as caught:
+                await wait()
+            assert TOKEN not in f"{caught.value!r} {caught.value.hint}"
+        assert [data async for data in console] == []
+
+
+async def test_what_was_sent_before_the_end_is_received_first(guest: Guest) -> None:
+    async with novaconsole.connect(guest.url) as console:
+        guest.send(b"login: ")
+        guest.drop()
+        await console.expect("login: ")
+        with pytest.raises(novaconsole.ConnectionLost):
+            await console.expect("login: ")
+
+
+# ---- errors, none of them in a group
+
+
+async def test_nobody_listens() -> None:
+    with nothing_left(), pytest.raises(novaconsole.ConnectError, match="refused"):
+        async with novaconsole.connect(f"ws://{LOOPBACK}:{refused_port()}/"):
+            pass
+
+
+async def test_a_server_does_not_answer() -> None:
+    with nothing_left():
+        async with serving(mute) as server:
+            url = f"ws://{LOOPBACK}:{server.port}/"
+            options = ConnectOptions(timeout=SOON)
+            with pytest.raises(novaconsole.ConnectError, match="in time"):
+                async with novaconsole.connect(url, options=options):
+                    pass
+
+
+async def test_a_bad_url() -> None:
+    with pytest.raises(novaconsole.UsageError):
+        async with novaconsole.connect("ws://"):
+            pass
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, SystemExit])
+async def test_what_the_caller_raises_comes_out_as_it_is(
+    error: type[BaseException],
+) -> None:
+    mine = error("mine")
+    with leaving_nothing() as guest, pytest.raises(error) as caught:
+        async with novaconsole.connect(guest.url):
+            raise mine
+    assert caught.value is mine
+
+
+async def test_the_loss_of_one_console_does_not_touch_another(guest: Guest) -> None:
+    async def lose(other: Guest) -> None:
+        async with novaconsole.connect(other.url) as console:
+            await receive(console, 5)
+            other.drop()
+            await console.receive()
+
+    with Guest(greeting=b"hello") as other:
+        async with novaconsole.connect(guest.url) as console:
+            with pytest.raises(novaconsole.ConnectionLost):
+                await lose(other)
+            await console.send(b"still there")
+            await console.expect("still there")
+
+
+# ---- cancelled
+
+
+@pytest.mark.parametrize("where", ["connecting", "receiving", "expecting", "sleeping"])
+async def test_it_is_cancelled_at_once_and_nothing_is_left(where: str) -> None:
+    with leaving_nothing() as guest, trio.fail_after(AT_ONCE_SECONDS):
+        async with serving(mute) as silent:
+            mute_url = f"ws://{LOOPBACK}:{silent.port}/"
+            url = mute_url if where == "connecting" else guest.url
+            with trio.move_on_after(SOON) as scope:
+                async with novaconsole.connect(url) as console:
+                    match where:
+                        case "receiving":
+                            await console.receive()
+                        case "expecting":
+                            await console.expect("never")
+                        case "sleeping":
+                            await trio.sleep_forever()
+            assert scope.cancelled_caught
+
+
+# ---- a cloud
+
+
+async def test_a_server_by_its_name(configured: FakeCloud, guest: Guest) -> None:
+    configured.add("vm")
+    with nothing_left():
+        async with novaconsole.connect("vm", cloud="fake") as console:
+            assert console.title == "vm"
+            assert console.url.endswith("/?token=***")
+            await console.send(b"x")
+            assert await console.receive() == b"x"
+        with trio.fail_after(AT_ONCE_SECONDS):
+            await trio.to_thread.run_sync(guest.wait_closing)
+
+
+async def test_no_such_server(configured: FakeCloud) -> None:
+    with pytest.raises(novaconsole.CloudError, match="no server 'vm'"):
+        async with novaconsole.connect("vm", cloud="fake"):
+            pass
+
+
+async def test_a_server_that_is_being_built_may_be_waited_for(
+    configured: FakeCloud,
+) -> None:
+    configured.add("vm", status="BUILD", next_statuses=["BUILD", "BUILD", "ACTIVE"])
+    with pytest.raises(novaconsole.CloudError, match="is BUILD, not ACTIVE"):
+        async with novaconsole.connect("vm", cloud="fake"):
+            pass
+    async with novaconsole.connect("vm", cloud="fake", wait=True) as console:
+        await console.send(b"x")
+        assert await console.receive() == b"x"
+
+
+# ---- around it
+
+
+def test_asyncio_has_it_in_a_thread(guest: Guest) -> None:
+    async def greet() -> str:
+        async with novaconsole.connect(guest.url) as console:
+            await console.send(b"vm login: ")
+            return (await console.expect(r"\w+ login: ")).text
+
+    async def main() -> str:
+        return await asyncio.to_thread(trio.run, greet)
+
+    assert asyncio.run(main()) == "vm login: "
+
+
+def test_nothing_that_knows_terminals_is_loaded() -> None:
+    code = """
+import sys
+from novaconsole import connect
+print(*{"termios", "tty", "novaconsole.terminal", "typer"}.intersection(sys.modules))
+"""
+    assert subprocess.check_output([sys.executable, "-c", code], text=True) == "\n"

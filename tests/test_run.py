@@ -1,0 +1,287 @@
+"""A command in a guest: real shells behind a real login on a real pty."""
+
+import re
+import shutil
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+import trio
+
+import novaconsole
+from guests import BASH, PASSWORD, USER, login_over_websocket, over_websocket
+from novaconsole import Completed, GuestNotReady, SerialConsole
+from shell import Guest
+
+# A login and the pauses in which a prompt has to stand take seconds.
+PATIENCE = 60.0
+SHELLS = {
+    "bash": BASH,
+    "dash": ("env", "PS1=# ", "dash", "-i"),
+    "busybox": ("env", "PS1=\\h:\\w# ", "busybox", "sh", "-i"),
+}
+MIB = 1 << 20
+
+
+@pytest.fixture(params=SHELLS)
+def shell(request: pytest.FixtureRequest) -> tuple[str, ...]:
+    """Each of the shells."""
+    if shutil.which(request.param) is None:
+        pytest.skip(f"no {request.param}")
+    return SHELLS[request.param]
+
+
+@pytest.fixture
+def guest(shell: tuple[str, ...]) -> Iterator[str]:
+    """The URL of a guest that wants a login and has such a shell."""
+    with login_over_websocket(shell) as url:
+        yield url
+
+
+@pytest.fixture
+def bash() -> Iterator[str]:
+    """The URL of a guest with a bash that somebody left open."""
+    with over_websocket(*BASH) as url:
+        yield url
+
+
+@asynccontextmanager
+async def attached(url: str) -> AsyncIterator[SerialConsole]:
+    with trio.fail_after(PATIENCE):
+        async with novaconsole.connect(url) as console:
+            yield console
+
+
+async def run(url: str, command: str, timeout: float = PATIENCE) -> Completed:
+    async with attached(url) as console:
+        return await console.run(
+            command, login=USER, password=PASSWORD, timeout=timeout
+        )
+
+
+async def settings_of(console: SerialConsole) -> str:
+    """What the terminal is set to, asked at the prompt that somebody left."""
+    await console.send(b"echo set''tings; stty -a; echo en''d\r")
+    found = await console.expect(r"(?s)settings\n(.*)end\n", timeout=PATIENCE)
+    await console.expect("[#] $", timeout=PATIENCE)
+    assert found.groups[0] is not None
+    return found.groups[0]
+
+
+# ---- output and status
+
+
+async def test_output_and_status_and_nothing_else(guest: str) -> None:
+    """And who was logged in is logged out."""
+    command = "echo one; echo 'it'\"'\"'s two' >&2; printf '\\ttorn'; exit 7"
+    async with attached(guest) as console:
+        done = await console.run(command, login=USER, password=PASSWORD)
+        assert done == Completed(7, b"one\nit's two\n\ttorn")
+        await console.send(b"\r")
+        await console.expect("login: $", timeout=PATIENCE)
+
+
+async def test_the_shell_that_was_left_open_stays_as_it_was(
+    shell: tuple[str, ...],
+) -> None:
+    with over_websocket(*shell) as url:
+        async with attached(url) as console:
+            await console.send(b"variable=kept; cd /usr; stty -ixon erase ^H\r")
+            before = await settings_of(console)
+            assert await console.run("cd /; variable=lost; true") == Completed(0, b"")
+            assert await settings_of(console) == before
+            await console.send(b"echo $variable $PWD\r")
+            await console.expect("kept /usr\n", timeout=PATIENCE)
+
+
+async def test_one_after_another(bash: str) -> None:
+    async with attached(bash) as console:
+        assert await console.run("echo one") == Completed(0, b"one\n")
+        assert await console.run("echo two; false") == Completed(1, b"two\n")
+
+
+async def test_binary_output_is_exact(guest: str) -> None:
+    """Every byte, and what a tty makes CR LF of."""
+    command = (
+        r"""i=0; while [ $i -lt 256 ]; do printf "\\$(printf %03o $i)"; """
+        r"""i=$((i+1)); done; printf 'a\r\n\nb\r\r\n\r'"""
+    )
+    assert await run(guest, command) == Completed(
+        0, bytes(range(256)) + b"a\r\n\nb\r\r\n\r"
+    )
+
+
+async def test_ten_megabytes(bash: str) -> None:
+    done = await run(bash, "yes 0123456789abcde | head -c 10485760")
+    assert done.status == 0
+    assert done.output == b"0123456789abcde\n" * (10 * MIB // 16)
+
+
+async def test_output_that_looks_like_a_mark(bash: str) -> None:
+    """What the command can find out of the mark does not help it."""
+    command = (
+        "mark=$(tr '\\0' ' ' </proc/$(ps -o ppid= -p $PPID | tr -d ' ')/cmdline"
+        " | grep -o 'nc[0-9a-f]*' | head -n 1); echo \"found ${#mark}\";"
+        ' echo ${mark}; echo "${mark} e0"; echo "login: "; echo "# "'
+    )
+    done = await run(bash, command)
+    assert re.sub(rb"nc[0-9a-f]+", b"MARK", done.output) == (
+        b"found 18\nMARK\nMARK e0\nlogin: \n# \n"
+    )
+
+
+async def test_a_long_command_with_everything_in_it(guest: str) -> None:
+    """Longer than any line of a tty; and nothing of it means anything to that."""
+    odd = "\x03\x04\x15\x16\x1a\x7f~€'\"\\$`!\r\t\n" * 600
+    quoted = "'" + odd.replace("'", "'\\''") + "'"
+    done = await run(guest, f"printf %s {quoted}")
+    assert done == Completed(0, odd.encode())
+
+
+async def test_the_command_has_no_input_and_no_terminal(bash: str) -> None:
+    command = "cat; read -r line; echo $?; for f in 0 1 2; do test -t $f; echo $?; done"
+    assert await run(bash, command) == Completed(0, b"1\n1\n1\n1\n")
+
+
+@pytest.mark.parametrize(
+    ("command", "status"),
+    [("kill -9 $$", 137), ("exit 255", 255), ("no-such-command 2>&-", 127)],
+)
+async def test_the_status_is_that_of_the_shell(
+    bash: str, command: str, status: int
+) -> None:
+    assert (await run(bash, command)).status == status
+
+
+# ---- where the guest is
+
+
+async def test_it_boots_meanwhile() -> None:
+    boot = 'for i in 1 2 3 4 5 6; do echo "[ $i.0] kernel"; sleep 0.5; done; exec "$@"'
+    with over_websocket("sh", "-c", boot, "init", *BASH) as url:
+        assert await run(url, "echo up") == Completed(0, b"up\n")
+
+
+async def test_a_line_that_was_left_half_typed_is_not_run(
+    bash: str, tmp_path: Path
+) -> None:
+    async with attached(bash) as console:
+        await console.send(b"touch %b/left" % bytes(tmp_path))
+        await console.expect("/left")
+        assert await console.run("echo mine") == Completed(0, b"mine\n")
+    assert not (tmp_path / "left").exists()
+
+
+async def test_a_quote_that_was_left_open_is_closed(bash: str) -> None:
+    async with attached(bash) as console:
+        await console.send(b"echo 'left\r")
+        await console.expect("> $")
+        assert await console.run("echo mine") == Completed(0, b"mine\n")
+
+
+async def test_a_password_prompt_that_was_left_is_left() -> None:
+    with login_over_websocket() as url:
+        async with attached(url) as console:
+            await console.send(b"\rnobody\r")
+            await console.expect("Password: $", timeout=PATIENCE)
+            done = await console.run("echo in", login=USER, password=PASSWORD)
+            assert done == Completed(0, b"in\n")
+
+
+REFUSED = {
+    "grub": ("while :; do printf 'grub> '; read x; done", "boot loader"),
+    "python": ("while :; do printf '>>> '; read x; done", "neither a login .* '>>> '"),
+    "no shell": ("while :; do printf '$ '; read x; done", "does not answer like one"),
+    "no sh": (r"printf '$ '; read x; x=${x% *}; echo ${x##* }_x; read y", "no sh"),
+}
+
+
+@pytest.mark.parametrize("where", REFUSED)
+async def test_what_is_no_shell_is_refused(where: str) -> None:
+    script, words = REFUSED[where]
+    with (
+        over_websocket("sh", "-c", script) as url,
+        pytest.raises(GuestNotReady, match=words),
+    ):
+        await run(url, "echo never")
+
+
+@pytest.mark.parametrize(
+    ("login", "password", "words"),
+    [
+        (None, PASSWORD, "wants a login"),
+        (USER, None, "wants a password for 'root'"),
+        (USER, "wrong", "does not let 'root' log in"),
+    ],
+)
+async def test_no_way_in(login: str | None, password: str | None, words: str) -> None:
+    with login_over_websocket() as url:
+        async with attached(url) as console:
+            with pytest.raises(GuestNotReady, match=words) as caught:
+                await console.run("echo never", login=login, password=password)
+            assert PASSWORD not in f"{caught.value!r} {caught.value.hint}"
+
+
+# ---- the way out
+
+
+async def test_a_command_that_ends_the_shell_above_it(guest: str) -> None:
+    """And whoever was logged in is logged out."""
+    async with attached(guest) as console:
+        with pytest.raises(GuestNotReady, match="has ended the shell that ran it"):
+            await console.run("kill -9 0", login=USER, password=PASSWORD)
+        await console.send(b"\r")
+        await console.expect("login: $", timeout=PATIENCE)
+
+
+@pytest.mark.parametrize(
+    "command", ["sleep 1000", "cat /dev/zero >/dev/null", "trap '' INT; sleep 1000"]
+)
+async def test_time_is_over(bash: str, command: str) -> None:
+    async with attached(bash) as console:
+        await console.send(b"\r")
+        await console.expect("[#] $")
+        before = await settings_of(console)
+        started = time.monotonic()
+        with pytest.raises(novaconsole.TimedOut, match="within 4 seconds"):
+            await console.run(f"echo out; {command}", timeout=4)
+        assert time.monotonic() - started >= 4
+        assert await settings_of(console) == before
+
+
+async def test_it_is_cancelled_and_the_terminal_restored(bash: str) -> None:
+    async with attached(bash) as console:
+        await console.send(b"\r")
+        await console.expect("[#] $")
+        before = await settings_of(console)
+        begun = trio.Event()
+
+        async def show(data: bytes) -> None:
+            begun.set()
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(lambda: console.run("echo; exec sleep 1000", show=show))
+            await begun.wait()
+            nursery.cancel_scope.cancel()
+        assert await settings_of(console) == before
+
+
+async def test_the_connection_ends_meanwhile() -> None:
+    with Guest(greeting=b"# ") as guest:
+
+        async def drop_when_asked() -> None:
+            await trio.to_thread.run_sync(guest.wait_for, lambda: guest.received)
+            guest.drop()
+
+        async with attached(guest.url) as console, trio.open_nursery() as nursery:
+            nursery.start_soon(drop_when_asked)
+            with pytest.raises(novaconsole.ConnectionLost, match="lost: gone"):
+                await console.run("true")
+
+
+async def test_a_command_has_no_nul(bash: str) -> None:
+    async with attached(bash) as console:
+        with pytest.raises(novaconsole.UsageError, match="NUL"):
+            await console.run("echo \0")
