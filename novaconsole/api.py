@@ -12,7 +12,7 @@ import math
 import os
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 
 import trio
@@ -188,8 +188,11 @@ class SerialConsole:
         try:
             with trio.move_on_after(timeout) as scope:
                 await self._drive(shell, show or collect)
-        except trio.Cancelled:
-            with trio.move_on_after(_TIDY_SECONDS, shield=True):
+        except BaseException:
+            with (
+                trio.move_on_after(_TIDY_SECONDS, shield=True),
+                suppress(ConnectionLost),
+            ):
                 shell.interrupt(trio.current_time())
                 await self._drive(shell, collect)
             raise

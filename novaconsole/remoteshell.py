@@ -138,7 +138,7 @@ class RemoteShell:
         """Stop the command, by ever stronger means, and restore what is to be."""
         match self._phase:
             case _Phase.FINDING:
-                self._phase = _Phase.OVER
+                self._leave(now)
             case _Phase.LOADING:
                 self._phase = _Phase.RESTORING
                 self._type(CTRL_C, now + _STOP_SECONDS)
@@ -161,7 +161,7 @@ class RemoteShell:
         self._where.wake(now)
         if self._where.error is not None:
             self.error = self._where.error
-            self._phase = _Phase.OVER
+            self._leave(now)
         elif self._where.is_at_shell:
             self._phase = _Phase.LOADING
             self._give_up_at = now + _LOADER_SECONDS
@@ -269,7 +269,7 @@ class RemoteShell:
             self.error = GuestNotReady("the shell in the guest has ended")
 
     def _leave(self, now: float) -> None:
-        if self._where.has_logged_in:
+        if self._where.has_logged_in and not self._is_at_login:
             self._phase = _Phase.LEAVING
             self._latest = b""
             self._give_up_at = now + _LEAVE_SECONDS

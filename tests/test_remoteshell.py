@@ -231,6 +231,29 @@ def test_the_way_to_a_shell_may_not_be_found() -> None:
     assert guest.shell.is_over
 
 
+def test_who_was_let_in_but_finds_no_shell_is_logged_out() -> None:
+    guest = Guest(login="root")
+    guest.log_in()
+    typed = b""
+    while guest.shell.error is None:
+        guest.print(b"\r\nfish> ")
+        typed = guest.wait()
+    assert "neither a login prompt nor a shell's" in str(guest.shell.error)
+    assert typed == b" exit\r"
+    guest.print(b"\r\nvm login: ")
+    guest.wait()
+    assert guest.shell.is_over
+
+
+def test_who_was_not_let_in_types_nothing_more() -> None:
+    guest = Guest(login="root")
+    guest.log_in()
+    guest.print(b"\r\nLogin incorrect\r\nvm login: ")
+    assert guest.wait() == b""
+    assert "does not let" in str(guest.shell.error)
+    assert guest.shell.is_over
+
+
 # ---- interrupted
 
 
@@ -266,6 +289,14 @@ def test_the_loader_is_interrupted() -> None:
     guest.wait()
     assert interrupt(guest) == b"\x03"
     assert not guest.shell.is_over
+    guest.wait()
+    assert guest.shell.is_over
+
+
+def test_interrupted_during_the_login() -> None:
+    guest = Guest(login="root")
+    guest.log_in()
+    assert interrupt(guest) == b" exit\r"
     guest.wait()
     assert guest.shell.is_over
 

@@ -268,6 +268,38 @@ async def test_it_is_cancelled_and_the_terminal_restored(bash: str) -> None:
         assert await settings_of(console) == before
 
 
+async def test_output_that_cannot_be_shown_stops_the_command(bash: str) -> None:
+    async def show(data: bytes) -> None:
+        raise OSError(data.decode())
+
+    async with attached(bash) as console:
+        await console.send(b"\r")
+        await console.expect("[#] $")
+        before = await settings_of(console)
+        with pytest.raises(OSError, match="begun"):
+            await console.run("echo begun; sleep 1000", show=show)
+        assert await settings_of(console) == before
+
+
+async def test_it_is_cancelled_after_the_connection_has_ended() -> None:
+    """To tidy up is in vain, and no error in the place of the cancellation."""
+    with Guest(greeting=b"# ") as guest:
+        async with attached(guest.url) as console:
+            with trio.move_on_after(3) as scope:
+
+                async def drop_at_the_end() -> None:
+                    await trio.to_thread.run_sync(
+                        guest.wait_for, lambda: guest.received
+                    )
+                    scope.cancel()
+                    guest.drop()
+
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(drop_at_the_end)
+                    await console.run("true")
+            assert scope.cancelled_caught
+
+
 async def test_the_connection_ends_meanwhile() -> None:
     with Guest(greeting=b"# ") as guest:
 
