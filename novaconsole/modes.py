@@ -377,7 +377,8 @@ class ModeTracker:
             self._traces.mark(b"screen", screen)
             return
         if mode == _SCREEN_AND_CURSOR:
-            self._restore(self._cursor_of_screen)
+            # tmux leaves all of this as it is, but for attributes.
+            self._restore(self._cursor_of_screen, for_sure=False)
         self._cursor_of_screen = None
         self._traces.drop((b"screen", b"=1"))
         self._keyboard.pop(1, None)
@@ -418,9 +419,12 @@ class ModeTracker:
     def _save(self) -> _Saved:
         return _Saved(self._traces.of(_CURSOR), self._attributes.copy())
 
-    def _restore(self, saved: _Saved | None) -> None:
+    def _restore(self, saved: _Saved | None, *, for_sure: bool = True) -> None:
         if saved is not None:  # else terminals differ
-            self._traces.drop(_CURSOR)
+            if for_sure:
+                self._traces.drop(_CURSOR)
+            for key in _CURSOR:
+                self._traces.doubt(key)
             self._traces |= saved.traces
             self._attributes = saved.attributes.copy()
 

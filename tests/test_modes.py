@@ -249,6 +249,13 @@ def test_what_is_set_again_is_what_was_set(output: bytes) -> None:
     assert again.redo() == before.redo()
 
 
+def test_what_the_first_screen_may_not_have_brought_back_is_undone_once_more() -> None:
+    """Tmux does not, with origin mode; but it is not set again after a suspension."""
+    left = tracker(b"\x1b[?1049h\x1b[?6h\x1b(0\x1b[?1049l")
+    assert left.undo() == b"\x1b[?6l\x1b[9999H\n\x1b(B"
+    assert left.redo() == b""
+
+
 def state_of_pyte(*pieces: bytes) -> dict[str, object]:
     """What a terminal written by others remembers, but for the text and the cursor."""
     screen = pyte.Screen(80, 24)
@@ -263,9 +270,10 @@ def state_of_pyte(*pieces: bytes) -> dict[str, object]:
     }
 
 
-# Of these pyte takes a part for another sequence, or for text; and it saves cursors on
-# a stack, as no terminal does, so none is restored twice.
-ODD = re.compile(rb'\x1b(?:[("-.][^0B]|\[[<=>])')
+# Of these pyte takes a part for another sequence, or for text; it has no second screen,
+# which gives a cursor back; and it saves cursors on a stack, as no terminal does, so
+# none is restored twice.
+ODD = re.compile(rb'\x1b(?:[("-.][^0B]|\[[<=>]|\[\?1049)')
 PARTS = [part for parts in TRACES.values() for part in parts if not ODD.search(part)]
 
 
