@@ -188,7 +188,7 @@ class SerialConsole:
         try:
             with trio.move_on_after(timeout) as scope:
                 await self._drive(shell, show or collect)
-        except BaseException:
+        except BaseException:  # a cancellation, too
             with (
                 trio.move_on_after(_TIDY_SECONDS, shield=True),
                 suppress(ConnectionLost),

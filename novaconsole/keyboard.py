@@ -44,9 +44,6 @@ async def read_keyboard(session: Session, keyboard: Terminal) -> None:
         elif not parser.may_escape:
             limit = max(1, keyboard.waiting_bytes() - _TYPED_AHEAD_BYTES)
         data = await keyboard.receive_some(limit)
-        if len(data) > 1:
-            # The rest of a paste can follow only now: it is not to be read bytewise.
-            await trio.lowlevel.checkpoint()
         if not data:
             session.end(Ended(Reason.HANGUP))
         for event in parser.feed(data):
@@ -57,6 +54,9 @@ async def read_keyboard(session: Session, keyboard: Terminal) -> None:
                     _type(session, typed)
                 case Command(action):
                     _obey(session, action, keyboard)
+        if len(data) > 1:
+            # The rest of a paste follows only now: it is not to be read byte by byte.
+            await trio.lowlevel.checkpoint()
 
 
 def _type(session: Session, typed: bytes) -> None:

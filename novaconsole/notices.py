@@ -57,6 +57,7 @@ class Notices:
 
     def error(self, error: NovaConsoleError) -> None:
         """Say what went wrong and what to try; never suppressed."""
+        self._is_stuck = False  # so much patience there is in any case
         if self.as_json:
             self.event(
                 "error",

@@ -508,7 +508,7 @@ def nothing_left() -> Iterator[None]:
     """No file descriptor, thread or task may be left of what runs inside."""
     before = _resources()
     yield
-    assert _resources() - before == set()
+    assert (left := _resources() - before) == set(), left
 
 
 def _resources() -> set[tuple[str, object]]:

@@ -3,6 +3,7 @@
 import asyncio
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -23,7 +24,7 @@ from servers import (
     refused_port,
     serving,
 )
-from shell import TOKEN, Guest
+from shell import TOKEN, Guest, wait_until
 
 # What openstacksdk deprecates of itself is its own business.
 pytestmark = pytest.mark.filterwarnings(r"ignore:::openstack\.")
@@ -250,6 +251,14 @@ async def test_a_server_by_its_name(configured: FakeCloud, guest: Guest) -> None
             assert await console.receive() == b"x"
         with trio.fail_after(AT_ONCE_SECONDS):
             await trio.to_thread.run_sync(guest.wait_closing)
+        # The cloud is in this process; its side of a connection ends a bit later.
+        wait_until(
+            lambda: (
+                not any(
+                    "process_request" in thread.name for thread in threading.enumerate()
+                )
+            )
+        )
 
 
 async def test_no_such_server(configured: FakeCloud) -> None:

@@ -1,6 +1,5 @@
 """How fast and at what cost bytes go through: output, a steady guest, a paste."""
 
-import importlib.util
 import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
@@ -196,8 +195,7 @@ def _long_way(way: longway.LongWay, seconds: float, client: Client) -> Sample:
 def websockify(bench: Bench) -> Iterator[Figure]:
     """Behind the real proxy, in front of a guest that writes 16 bytes at a time."""
     what = "behind websockify, 16 B writes"
-    if importlib.util.find_spec("websockify") is None:
-        bench.remark(f"{what}: skipped: pip install websockify")
+    if not bench.has_websockify(what):
         return
     clients = bench.there(NOVACONSOLE, WEBSOCKET_CLIENT)
     samples = bench.in_turn(

@@ -1,6 +1,5 @@
 """What the program takes for itself: time to start, memory, wake-ups."""
 
-import importlib.util
 import subprocess
 import sys
 import time
@@ -119,7 +118,7 @@ def idle(bench: Bench) -> Iterator[Figure]:
     what, unit = f"idle for {seconds} s", "wake-ups"
     samples = bench.in_turn(what, {OURS: lambda: {unit: wake_ups(NOVACONSOLE)}})
     yield figure(what, samples, unit, target=Target("≤", 0))
-    if not _has_websockify(bench, "keepalive"):
+    if not bench.has_websockify("keepalive"):  # our source answers no pings
         return
     what, unit = "keepalive: ping sent, answer read", "wake-ups a ping"
     pinging = _with_keepalive(1)
@@ -159,7 +158,7 @@ def endurance(bench: Bench) -> Iterator[Figure]:
             running.sink.read_for(pings * _QUICK_PING_SECONDS)
             return {"KiB": running.status("VmRSS") - before}
 
-    if _has_websockify(bench, what):
+    if bench.has_websockify(what):
         samples = bench.in_turn(what, {OURS: ping}, times=1)
         yield figure(what, samples, "KiB", target=Target("<", 256))
 
@@ -169,14 +168,6 @@ def _with_keepalive(seconds: float) -> Client:
         NOVACONSOLE,
         command=lambda place: [*PROGRAM, "--url", place.url, f"--keepalive={seconds}"],
     )
-
-
-def _has_websockify(bench: Bench, what: str) -> bool:
-    """It answers pings, which our source does not."""
-    if importlib.util.find_spec("websockify") is None:
-        bench.remark(f"{what}: skipped: pip install websockify")
-        return False
-    return True
 
 
 def stuck(bench: Bench) -> Iterator[Figure]:

@@ -1,5 +1,6 @@
 """One run of the suite: who takes part, whose turn it is, and what is remarked."""
 
+import importlib.util
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -40,6 +41,13 @@ class Bench:
             for client in clients
             if not client.missing and (client is not OPENSSH or self.ssh)
         ]
+
+    def has_websockify(self, what: str) -> bool:
+        """Whether the real proxy is installed; remarked if not."""
+        if importlib.util.find_spec("websockify") is None:
+            self.remark(f"{what}: skipped: pip install websockify")
+            return False
+        return True
 
     def remark(self, words: str) -> None:
         if words not in self.remarks:
