@@ -5,10 +5,10 @@ python docs/manual.py > docs/novaconsole.1
 
 import typer
 
-from novaconsole.arguments import option_groups
-from novaconsole.cli import app
-from novaconsole.ending import EXIT_STATUSES
-from novaconsole.escape import ESCAPES
+from novaconsole.cli.app import app
+from novaconsole.cli.options import option_groups
+from novaconsole.console.outcome import EXIT_STATUSES
+from novaconsole.session.escapes import ESCAPES
 
 
 def roff(text: str) -> str:

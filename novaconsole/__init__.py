@@ -6,11 +6,14 @@ loaded when it is first asked for, so that `--help` does not wait for trio.
 
 from typing import TYPE_CHECKING, Any
 
+from novaconsole._version import __version__ as __version__
+
 if TYPE_CHECKING:
     from novaconsole.api import Completed as Completed
     from novaconsole.api import SerialConsole as SerialConsole
     from novaconsole.api import connect as connect
-    from novaconsole.ending import Closed as Closed
+    from novaconsole.console.connect import ConnectOptions as ConnectOptions
+    from novaconsole.console.outcome import Closed as Closed
     from novaconsole.errors import CloudError as CloudError
     from novaconsole.errors import ConnectError as ConnectError
     from novaconsole.errors import ConnectionLost as ConnectionLost
@@ -18,15 +21,13 @@ if TYPE_CHECKING:
     from novaconsole.errors import NovaConsoleError as NovaConsoleError
     from novaconsole.errors import TimedOut as TimedOut
     from novaconsole.errors import UsageError as UsageError
-    from novaconsole.opening import ConnectOptions as ConnectOptions
-    from novaconsole.patterns import Match as Match
-    from novaconsole.target import TLSOptions as TLSOptions
+    from novaconsole.guest.expect import Match as Match
+    from novaconsole.network.target import TLSOptions as TLSOptions
 
-__version__ = "0.1.0"
 
 _HOMES = {
     "api": ("Completed", "SerialConsole", "connect"),
-    "ending": ("Closed",),
+    "console.outcome": ("Closed",),
     "errors": (
         "CloudError",
         "ConnectError",
@@ -36,9 +37,9 @@ _HOMES = {
         "TimedOut",
         "UsageError",
     ),
-    "opening": ("ConnectOptions",),
-    "patterns": ("Match",),
-    "target": ("TLSOptions",),
+    "console.connect": ("ConnectOptions",),
+    "guest.expect": ("Match",),
+    "network.target": ("TLSOptions",),
 }
 
 

@@ -7,7 +7,7 @@ Nothing is imported at the top, for Ctrl-C must be quiet from the first moment o
 def main() -> None:
     """Run the program and exit with its status."""
     try:
-        from novaconsole.cli import main as run
+        from novaconsole.cli.app import main as run
     except KeyboardInterrupt:
         raise SystemExit(130) from None
     run()

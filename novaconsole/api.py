@@ -17,20 +17,20 @@ from dataclasses import dataclass
 
 import trio
 
-from novaconsole.attachment import finished
-from novaconsole.cloud import CloudOptions
-from novaconsole.ending import Closed
+from novaconsole.cloud.client import CloudOptions
+from novaconsole.console.connect import ConnectOptions
+from novaconsole.console.explain import advice, loss
+from novaconsole.console.outcome import Closed
+from novaconsole.console.retry import Persistence
+from novaconsole.console.source import CloudSource, Source, UrlSource, open_destination
 from novaconsole.errors import ConnectionLost, NovaConsoleError, TimedOut, UsageError
-from novaconsole.farewell import advice, loss
-from novaconsole.link import Link
-from novaconsole.locate import CloudSource, Source, UrlSource, open_destination
-from novaconsole.opening import ConnectOptions
-from novaconsole.patterns import Match, Patterns, Window
-from novaconsole.proxy import choose_proxy
-from novaconsole.reattach import Persistence
-from novaconsole.remoteshell import RemoteShell
-from novaconsole.target import Target, TLSOptions, is_url
-from novaconsole.whereabouts import Whereabouts
+from novaconsole.guest.command import RemoteShell
+from novaconsole.guest.expect import Match, Patterns, Window
+from novaconsole.guest.login import Whereabouts
+from novaconsole.network.proxy import choose_proxy
+from novaconsole.network.target import Target, TLSOptions, is_url
+from novaconsole.session.attachment import finished
+from novaconsole.websocket.connection import Link
 
 # How long a command that has been interrupted, and its shell, may take to end.
 _STOP_SECONDS = 15.0

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import settings
 
-import fake_cloud as fake
-from fake_cloud import FakeCloud
+import support.fake_cloud as fake
+from support.fake_cloud import FakeCloud
 
 # For some minutes of fuzzing: pytest --hypothesis-profile=long --timeout 0
 settings.register_profile("long", max_examples=10_000)

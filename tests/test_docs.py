@@ -10,11 +10,11 @@ from types import ModuleType
 
 import pytest
 
-import guests
-from events import SCHEMA
-from fake_cloud import FakeCloud, without_settings, write_clouds
-from novaconsole.ending import EXIT_STATUSES
-from novaconsole.escape import ESCAPES, Escape
+from novaconsole.console.outcome import EXIT_STATUSES
+from novaconsole.session.escapes import ESCAPES, Escape
+from support import guests
+from support.events import SCHEMA
+from support.fake_cloud import FakeCloud, without_settings, write_clouds
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()

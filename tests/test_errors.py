@@ -10,7 +10,7 @@ import pytest
 
 import novaconsole
 from novaconsole import errors
-from novaconsole.ending import EXIT_STATUSES
+from novaconsole.console.outcome import EXIT_STATUSES
 from novaconsole.errors import HandshakeFailed, Hope, NovaConsoleError
 
 PACKAGE = Path(novaconsole.__file__).parent

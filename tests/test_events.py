@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from novaconsole.events import VERSION, encode
-from pieces import thorough
+from support.pieces import thorough
 
 
 @given(st.text())

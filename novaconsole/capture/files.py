@@ -13,8 +13,8 @@ from pathlib import Path
 
 import trio
 
+from novaconsole.capture.filename import expand, safe_component
 from novaconsole.errors import UsageError
-from novaconsole.filename import expand, safe_component
 
 _MODE = 0o600  # passwords are typed and keys are printed on a console
 

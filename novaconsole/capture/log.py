@@ -10,12 +10,12 @@ from pathlib import Path
 
 import trio
 
+from novaconsole.capture.filename import AUTOMATIC_NAME
+from novaconsole.capture.files import named
+from novaconsole.capture.logfile import LogFile
+from novaconsole.capture.plaintext import PlainText
+from novaconsole.capture.timestamps import Stamper
 from novaconsole.errors import UsageError
-from novaconsole.filename import AUTOMATIC_NAME
-from novaconsole.logfile import LogFile
-from novaconsole.plaintext import PlainText
-from novaconsole.privatefile import named
-from novaconsole.stamps import Stamper
 
 # The contract is that a log has within a second what is on the screen.
 _HELD_BACK_SECONDS = 0.5

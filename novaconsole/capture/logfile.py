@@ -7,7 +7,7 @@ from pathlib import Path
 
 import trio
 
-from novaconsole.privatefile import PrivateFile
+from novaconsole.capture.files import PrivateFile
 
 
 class LogFile(PrivateFile):

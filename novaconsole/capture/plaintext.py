@@ -15,9 +15,9 @@ would lose what the screen showed in between.
 import codecs
 import re
 
-from novaconsole.folding import EDITS, Row
-from novaconsole.sequences import Sequence, SequenceParser, Text
-from novaconsole.stamps import stamp_lines
+from novaconsole.capture.timestamps import stamp_lines
+from novaconsole.vt.line import EDITS, Row
+from novaconsole.vt.parser import Sequence, SequenceParser, Text
 
 # So much of an unfinished line is kept as it came, before it is folded.
 _MAX_UNFOLDED_BYTES = 32 * 1024

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import trio
 
-from novaconsole import asciicast
+from novaconsole.capture import asciicast
+from novaconsole.capture.files import PrivateFile
 from novaconsole.errors import UsageError
-from novaconsole.privatefile import PrivateFile
-from novaconsole.target import mask_tokens, printable
+from novaconsole.redaction import mask_tokens, printable
 
 _SIZE = os.terminal_size((80, 24))  # where there is no terminal
 

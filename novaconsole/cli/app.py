@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import typer
 
-from novaconsole import arguments, options
-from novaconsole.descriptors import ensure_standard_streams
+from novaconsole.cli import options as arguments
+from novaconsole.cli import request as options
+from novaconsole.cli.process import ensure_standard_streams
 from novaconsole.errors import NovaConsoleError, UsageError
-from novaconsole.escape import parse_escape_char
-from novaconsole.notices import (
+from novaconsole.session.escapes import parse_escape_char
+from novaconsole.terminal.notices import (
     DEBUG,
     NORMAL,
     QUIET,
@@ -30,10 +31,10 @@ from novaconsole.notices import (
 )
 
 if TYPE_CHECKING:
-    from novaconsole.locate import Source
-    from novaconsole.opening import ConnectOptions
-    from novaconsole.runcommand import CommandOptions
-    from novaconsole.session import SessionOptions
+    from novaconsole.commands.run import CommandOptions
+    from novaconsole.console.connect import ConnectOptions
+    from novaconsole.console.source import Source
+    from novaconsole.session.state import SessionOptions
 
 _STATUS_INTERRUPTED = 130
 _PROTOCOL_LOGGERS = (
@@ -135,9 +136,9 @@ def novaconsole(
             if given and not source.renews:
                 raise UsageError(f"{option} wants a server's name, to ask its cloud")
 
-        from novaconsole.link import SUBPROTOCOLS
-        from novaconsole.opening import ConnectOptions
-        from novaconsole.proxy import Proxy, choose_proxy
+        from novaconsole.console.connect import ConnectOptions
+        from novaconsole.network.proxy import Proxy, choose_proxy
+        from novaconsole.websocket.connection import SUBPROTOCOLS
 
         if proxy:
             Proxy.parse(proxy)  # whether it is one, before anything is opened
@@ -151,7 +152,7 @@ def novaconsole(
         if check or check_enter:
             return _check(source, connect, notices, may_type=check_enter)
         if run is not None:
-            from novaconsole.runcommand import CommandOptions
+            from novaconsole.commands.run import CommandOptions
 
             command = CommandOptions(
                 source=source,
@@ -164,10 +165,10 @@ def novaconsole(
             )
             return _run_command(command, notices)
 
-        from novaconsole.privatefile import named
-        from novaconsole.recording import Recording
-        from novaconsole.session import SessionOptions
-        from novaconsole.sessionlog import SessionLog
+        from novaconsole.capture.files import named
+        from novaconsole.capture.log import SessionLog
+        from novaconsole.capture.recording import Recording
+        from novaconsole.session.state import SessionOptions
 
         # Before the log: it may be refused for what is in its file.
         recording = None
@@ -248,7 +249,7 @@ def _flush_output(notices: Notices) -> int:
 def _attach(
     session: "SessionOptions", notices: Notices, *, keyboard_from_terminal: bool
 ) -> int:
-    from novaconsole.attach import attach
+    from novaconsole.commands.attach import attach
 
     async def run() -> int:
         try:
@@ -263,7 +264,7 @@ def _attach(
 
 
 def _run_command(command: "CommandOptions", notices: Notices) -> int:
-    from novaconsole.runcommand import run_command
+    from novaconsole.commands.run import run_command
 
     async def run() -> int:
         try:
@@ -281,7 +282,7 @@ def _check(
     *,
     may_type: bool,
 ) -> int:
-    from novaconsole.check import CheckOptions, check
+    from novaconsole.commands.check import CheckOptions, check
 
     wanted = CheckOptions(source, connect, may_type=may_type)
 

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand
 
-from novaconsole import __version__
+from novaconsole._version import __version__
 from novaconsole.errors import NovaConsoleError
 
 _WHERE = "Which console"
@@ -83,13 +83,13 @@ def _option(
 
 
 def _complete_cloud(incomplete: str) -> list[str]:
-    from novaconsole.cloud import cloud_names
+    from novaconsole.cloud.client import cloud_names
 
     return [name for name in cloud_names() if name.startswith(incomplete)]
 
 
 def _complete_server(ctx: typer.Context, incomplete: str) -> list[str]:
-    from novaconsole.cloud import Cloud, CloudOptions
+    from novaconsole.cloud.client import Cloud, CloudOptions
 
     cloud = Cloud(CloudOptions(ctx.params.get("cloud"), ctx.params.get("region")))
     try:

@@ -11,13 +11,13 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from novaconsole.descriptors import read_line
+from novaconsole.cli.process import read_line
 from novaconsole.errors import UsageError
-from novaconsole.target import Target, TLSOptions, is_url
+from novaconsole.network.target import Target, TLSOptions, is_url
 
 if TYPE_CHECKING:
-    from novaconsole.locate import Source
-    from novaconsole.unattended import Unattended
+    from novaconsole.console.source import Source
+    from novaconsole.session.unattended import Unattended
 
 _MAX_URL_BYTES = 64 * 1024
 # RFC 9110 section 5.1: a token; section 5.5: no control characters in a value.
@@ -39,7 +39,7 @@ def tls_options(
             raise UsageError(f"{option}: cannot read {path}")
     options = TLSOptions(cacert, cert, key, insecure)
     if cacert or cert:
-        from novaconsole.transport import tls_context
+        from novaconsole.network.tls import tls_context
 
         tls_context(options)
     return options
@@ -63,8 +63,8 @@ def unattended(
     until: list[str] | None, timeout: float | None, *, read_only: bool
 ) -> "Unattended":
     """What ends a session that nobody watches."""
-    from novaconsole.patterns import Patterns
-    from novaconsole.unattended import Unattended
+    from novaconsole.guest.expect import Patterns
+    from novaconsole.session.unattended import Unattended
 
     sources = until or os.environ.get("NOVACONSOLE_UNTIL", "").splitlines()
     return Unattended(
@@ -119,7 +119,7 @@ def source(
             url = os.fsdecode(read_line(0, _MAX_URL_BYTES))
         target = Target.parse(url)
 
-    from novaconsole.locate import CloudSource, DemoSource, UrlSource
+    from novaconsole.console.source import CloudSource, DemoSource, UrlSource
 
     if demo:
         return DemoSource()
@@ -127,6 +127,6 @@ def source(
         return UrlSource(target, tls)
     assert server is not None
 
-    from novaconsole.cloud import CloudOptions
+    from novaconsole.cloud.client import CloudOptions
 
     return CloudSource(server, CloudOptions(cloud, region, tls))

@@ -17,10 +17,12 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 from uuid import UUID
 
-from novaconsole import __version__, nova
+from novaconsole._version import __version__
+from novaconsole.cloud import server as nova
+from novaconsole.cloud.server import Server
 from novaconsole.errors import CloudError, CloudUnreachable
-from novaconsole.nova import Server
-from novaconsole.target import TLSOptions, mask_tokens
+from novaconsole.network.target import TLSOptions
+from novaconsole.redaction import mask_tokens
 
 if TYPE_CHECKING:
     import requests

@@ -15,15 +15,15 @@ from contextlib import closing, suppress
 
 import trio
 
-from novaconsole.console import Console
-from novaconsole.ending import Ended, Reason
+from novaconsole.cloud.server import Server
+from novaconsole.console.explain import Finished, advice, last_words
+from novaconsole.console.outcome import Ended, Reason
 from novaconsole.errors import NovaConsoleError, TimedOut
-from novaconsole.farewell import Finished, advice, last_words
-from novaconsole.notices import Notices
-from novaconsole.nova import Server
-from novaconsole.session import Session, SessionOptions
-from novaconsole.signals import TERMINAL_SIGNALS, received_signals
-from novaconsole.stdio import open_stdio
+from novaconsole.session.connect_loop import Console
+from novaconsole.session.state import Session, SessionOptions
+from novaconsole.terminal.notices import Notices
+from novaconsole.terminal.signals import TERMINAL_SIGNALS, received_signals
+from novaconsole.terminal.stdio import open_stdio
 
 _STATUS_SECONDS = 5.0
 

@@ -12,7 +12,9 @@ from typing import TypeVar
 
 import trio
 
-from novaconsole import nova
+from novaconsole.cloud import server as nova
+from novaconsole.console.connect import ConnectOptions, fail_at, reach, upgrade
+from novaconsole.console.source import CloudSource, Source, UrlSource
 from novaconsole.errors import (
     ConnectError,
     ConnectionLost,
@@ -20,12 +22,10 @@ from novaconsole.errors import (
     UsageError,
 )
 from novaconsole.events import Fact
-from novaconsole.link import Link
-from novaconsole.locate import CloudSource, Source, UrlSource
-from novaconsole.notices import Notices
-from novaconsole.opening import ConnectOptions, fail_at, reach, upgrade
-from novaconsole.target import Target, TLSOptions
-from novaconsole.transport import certificate_of, resolve, start_tls, tls_context
+from novaconsole.network.target import Target, TLSOptions
+from novaconsole.network.tls import certificate_of, resolve, start_tls, tls_context
+from novaconsole.terminal.notices import Notices
+from novaconsole.websocket.connection import Link
 
 # nova-serialproxy looks at the token after the upgrade, and asks the compute host.
 _TOKEN_SECONDS = 1.0

@@ -8,14 +8,14 @@ from dataclasses import dataclass, field
 import trio
 
 from novaconsole.api import open_source
-from novaconsole.ending import Ended, Reason
+from novaconsole.console.connect import ConnectOptions
+from novaconsole.console.outcome import Ended, Reason
+from novaconsole.console.source import Source
 from novaconsole.errors import OutputFailed, TimedOut
-from novaconsole.locate import Source
-from novaconsole.notices import VERBOSE, Notices
-from novaconsole.opening import ConnectOptions
-from novaconsole.pipes import Output
-from novaconsole.signals import TERMINAL_SIGNALS, received_signals
-from novaconsole.stdio import open_stdio
+from novaconsole.terminal.notices import VERBOSE, Notices
+from novaconsole.terminal.pipes import Output
+from novaconsole.terminal.signals import TERMINAL_SIGNALS, received_signals
+from novaconsole.terminal.stdio import open_stdio
 
 
 @dataclass(frozen=True)

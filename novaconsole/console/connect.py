@@ -9,11 +9,11 @@ from functools import partial
 import trio
 
 from novaconsole.errors import ConnectError, HandshakeFailed
-from novaconsole.link import SUBPROTOCOLS, Link, open_link
-from novaconsole.proxy import Proxy
-from novaconsole.target import Target, TLSOptions
-from novaconsole.tcp import ReceiveDecides, limit_receive_buffer
-from novaconsole.transport import open_tcp, start_tls, tls_context
+from novaconsole.network.proxy import Proxy
+from novaconsole.network.target import Target, TLSOptions
+from novaconsole.network.tcp import ReceiveDecides, limit_receive_buffer
+from novaconsole.network.tls import open_tcp, start_tls, tls_context
+from novaconsole.websocket.connection import SUBPROTOCOLS, Link, open_link
 
 _log = logging.getLogger(__name__)
 
@@ -61,7 +61,7 @@ async def reach(target: Target, proxy: Proxy | None) -> trio.abc.Stream:
     if proxy is None:
         return ReceiveDecides(await open_tcp(target))
     # Here, for few need it.
-    from novaconsole.tunnel import connect_through
+    from novaconsole.network.http_connect import connect_through
 
     return ReceiveDecides(await connect_through(proxy, target))
 

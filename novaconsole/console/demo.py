@@ -20,8 +20,8 @@ from urllib.parse import parse_qs, urlsplit
 import trio
 
 from novaconsole.errors import ConnectionLost, HandshakeFailed
-from novaconsole.link import Link, accept_link
-from novaconsole.terminal import set_size
+from novaconsole.terminal.tty import set_size
+from novaconsole.websocket.connection import Link, accept_link
 
 _GREETING = (
     b"This is a shell on your own machine, reached as the serial console of a server"

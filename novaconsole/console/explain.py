@@ -7,9 +7,9 @@ tell them apart.
 
 from dataclasses import dataclass
 
-from novaconsole.ending import Closed, Ended, Reason
+from novaconsole.cloud.server import Server
+from novaconsole.console.outcome import Closed, Ended, Reason
 from novaconsole.events import Fact
-from novaconsole.nova import Server
 
 # nova-serialproxy looks at the token after the upgrade, and hangs up a moment later;
 # when the compute host does not answer, it takes 60 seconds.

@@ -3,9 +3,9 @@
 Pure decisions; `console.py` carries them out.
 """
 
-from novaconsole.backoff import Backoff
+from novaconsole.console.backoff import Backoff
+from novaconsole.console.explain import Finished
 from novaconsole.errors import Hope, NovaConsoleError
-from novaconsole.farewell import Finished
 
 _TRIES = 60  # five minutes of a network that refuses at once
 _TRIES_WITH_ONE_URL = 20  # a minute and a half, for the guest to boot

@@ -8,18 +8,18 @@ from typing import Protocol
 
 import trio
 
-from novaconsole import nova
-from novaconsole.cloud import Cloud, CloudOptions
+from novaconsole.cloud import server as nova
+from novaconsole.cloud.client import Cloud, CloudOptions
+from novaconsole.cloud.server import Server
+from novaconsole.console.connect import ConnectOptions, open_console
 from novaconsole.errors import (
     ConnectError,
     ConsoleUnavailable,
     ServerNotFound,
     UsageError,
 )
-from novaconsole.link import Link
-from novaconsole.nova import Server
-from novaconsole.opening import ConnectOptions, open_console
-from novaconsole.target import Target, TLSOptions, is_loopback
+from novaconsole.network.target import Target, TLSOptions, is_loopback
+from novaconsole.websocket.connection import Link
 
 _MISLED_HINT = (
     "the cloud names this machine as its proxy, which it cannot mean: its operator "
@@ -169,7 +169,7 @@ class DemoSource(_NoCloud):
 
     async def start(self, nursery: trio.Nursery, size: os.terminal_size) -> None:
         """Start a shell and a server for it."""
-        from novaconsole.demo import serve_demo
+        from novaconsole.console.demo import serve_demo
 
         url = await nursery.start(serve_demo, size)
         target = replace(Target.parse(url), name=self.title)

@@ -19,9 +19,9 @@ import enum
 import math
 import re
 
-from novaconsole import guestscript
 from novaconsole.errors import GuestNotReady
-from novaconsole.whereabouts import CTRL_C, ENTER, Printed, Whereabouts
+from novaconsole.guest import script as guestscript
+from novaconsole.guest.login import CTRL_C, ENTER, Printed, Whereabouts
 
 _LOADER_SECONDS = 10.0
 _REPEAT_SECONDS = 2.0

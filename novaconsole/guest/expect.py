@@ -14,7 +14,7 @@ import re
 from dataclasses import dataclass
 
 from novaconsole.errors import UsageError
-from novaconsole.sequences import SequenceParser, Text
+from novaconsole.vt.parser import SequenceParser, Text
 
 # A match that is longer may be missed.
 WINDOW_CHARACTERS = 64 * 1024

@@ -8,7 +8,7 @@ shell, at a password prompt that somebody has left, in its boot loader, on its w
 import re
 
 from novaconsole.errors import GuestNotReady
-from novaconsole.sequences import SequenceParser, Text
+from novaconsole.vt.parser import SequenceParser, Text
 
 _QUIET_SECONDS = 0.4  # a prompt stands that long
 _OVERDUE_SECONDS = 5.0  # where it is never quiet, we look all the same

@@ -11,9 +11,10 @@ import h11
 import trio
 
 from novaconsole.errors import ConnectError
-from novaconsole.proxy import Proxy
-from novaconsole.socks import open_socks, unreachable
-from novaconsole.target import Target, printable
+from novaconsole.network.proxy import Proxy
+from novaconsole.network.socks import open_socks, unreachable
+from novaconsole.network.target import Target
+from novaconsole.redaction import printable
 
 _READ_BYTES = 4 * 1024
 _MAX_HEAD_BYTES = 16 * 1024

@@ -11,7 +11,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from urllib.parse import unquote, urlsplit
 
 from novaconsole.errors import UsageError
-from novaconsole.target import Target, is_loopback
+from novaconsole.network.target import Target, is_loopback
 
 _SCHEMES = ("http", "socks5", "socks5h")
 _DEFAULT_PORT = 1080  # curl's, whatever the scheme

@@ -8,9 +8,10 @@ import math
 import trio
 
 from novaconsole.errors import ConnectError, UsageError
-from novaconsole.proxy import Proxy
-from novaconsole.target import Target, printable
-from novaconsole.transport import error_words, first_cause
+from novaconsole.network.proxy import Proxy
+from novaconsole.network.target import Target
+from novaconsole.network.tls import error_words, first_cause
+from novaconsole.redaction import printable
 
 _MAX_BYTES = 255  # of user, password and name: one byte holds their length
 _WITHOUT = "--proxy '' goes without one"

@@ -11,31 +11,11 @@ from pathlib import Path
 from urllib.parse import quote, urlsplit
 
 from novaconsole.errors import UsageError
+from novaconsole.redaction import mask_tokens
 
 _DEFAULT_PORTS = {"ws": 80, "wss": 443}
 _FORMS = "ws://HOST:PORT/?token=… or wss://…"
-# "token=" as it stands in a query, or encoded inside one (`path=%3Ftoken%3D`).
-# A parenthesis around the URL is left alone.
-_TOKEN = re.compile(
-    r"(token(?:=|%3D))[^&\s\"'#\\]+?(?=\)?(?:[&\s\"'#\\]|$))", re.IGNORECASE
-)
 _HOST = re.compile(r"[0-9A-Za-z._:%-]+")
-# The last of them turn the direction of what follows.
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
-
-
-def mask_tokens(text: str) -> str:
-    """The text with the value of everything that looks like a token hidden."""
-    return _TOKEN.sub(r"\1***", text)
-
-
-def printable(text: str) -> str:
-    """The text with control characters spelled out.
-
-    Names and messages come from the cloud, the proxy and the guest; printed as they
-    are they could drive the user's terminal.
-    """
-    return _CONTROL.sub(lambda match: f"\\x{ord(match[0]):02x}", text)
 
 
 def is_url(text: str) -> bool:

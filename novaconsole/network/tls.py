@@ -15,7 +15,8 @@ from datetime import UTC, datetime
 import trio
 
 from novaconsole.errors import ConnectError, UsageError
-from novaconsole.target import Target, TLSOptions, printable
+from novaconsole.network.target import Target, TLSOptions
+from novaconsole.redaction import printable
 
 # OpenSSL's X509_V_ERR_… codes (openssl/x509_vfy.h).
 _NOT_YET_VALID, _EXPIRED = 9, 10

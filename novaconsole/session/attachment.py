@@ -4,9 +4,9 @@ from dataclasses import dataclass, field
 
 import trio
 
-from novaconsole.farewell import Finished
-from novaconsole.link import Link
-from novaconsole.target import Target
+from novaconsole.console.explain import Finished
+from novaconsole.network.target import Target
+from novaconsole.websocket.connection import Link
 
 
 @dataclass

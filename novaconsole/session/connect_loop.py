@@ -4,19 +4,19 @@ import math
 
 import trio
 
-from novaconsole.attachment import Attachment
-from novaconsole.ending import Ended, Reason
+from novaconsole.console.explain import SETTLED_SECONDS, Finished, loss
+from novaconsole.console.outcome import Ended, Reason
+from novaconsole.console.source import open_destination
 from novaconsole.errors import NovaConsoleError, OutputFailed
-from novaconsole.farewell import SETTLED_SECONDS, Finished, loss
-from novaconsole.keyboard import PipedInput, read_keyboard, send_input
-from novaconsole.link import Link
-from novaconsole.locate import open_destination
-from novaconsole.patterns import Window
-from novaconsole.pipes import Output
-from novaconsole.replay import Replay
-from novaconsole.session import Session
-from novaconsole.silence import explain_silence
-from novaconsole.target import Target
+from novaconsole.guest.expect import Window
+from novaconsole.network.target import Target
+from novaconsole.session.attachment import Attachment
+from novaconsole.session.history import Replay
+from novaconsole.session.keyboard import PipedInput, read_keyboard, send_input
+from novaconsole.session.silence import explain_silence
+from novaconsole.session.state import Session
+from novaconsole.terminal.pipes import Output
+from novaconsole.websocket.connection import Link
 
 
 class Console:

@@ -1,9 +1,9 @@
 """The screen as the guest uses it: what is shown is recorded, and leaves no trace."""
 
-from novaconsole.modes import ModeTracker
-from novaconsole.pipes import Output
-from novaconsole.recording import Recording
-from novaconsole.terminal import Terminal
+from novaconsole.capture.recording import Recording
+from novaconsole.terminal.pipes import Output
+from novaconsole.terminal.tty import Terminal
+from novaconsole.vt.tracker import ModeTracker
 
 
 class Display:

@@ -15,7 +15,7 @@ import re
 from dataclasses import dataclass
 
 from novaconsole.errors import UsageError
-from novaconsole.replies import ReplyMatcher, State
+from novaconsole.vt.replies import ReplyMatcher, State
 
 
 class Action(enum.Enum):

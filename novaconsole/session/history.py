@@ -4,10 +4,10 @@ from collections.abc import Awaitable, Callable
 
 import trio
 
+from novaconsole.cloud.console_log import Seen, for_screen, last_lines
+from novaconsole.console.source import Source
 from novaconsole.errors import ConnectionLost, NovaConsoleError
-from novaconsole.history import Seen, for_screen, last_lines
-from novaconsole.link import Link
-from novaconsole.locate import Source
+from novaconsole.websocket.connection import Link
 
 _FETCH_SECONDS = 10.0
 # A hard reboot starts the log afresh: what was seen is not in it, all of it is new.

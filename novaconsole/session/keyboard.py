@@ -6,13 +6,13 @@ from signal import SIGINT
 
 import trio
 
-from novaconsole.attachment import Attachment
-from novaconsole.ending import Ended, Reason
+from novaconsole.console.outcome import Ended, Reason
 from novaconsole.errors import ConnectionLost
-from novaconsole.escape import Action, Command, EscapeParser, Send, help_lines
-from novaconsole.pipes import Input
-from novaconsole.session import Session
-from novaconsole.terminal import Terminal
+from novaconsole.session.attachment import Attachment
+from novaconsole.session.escapes import Action, Command, EscapeParser, Send, help_lines
+from novaconsole.session.state import Session
+from novaconsole.terminal.pipes import Input
+from novaconsole.terminal.tty import Terminal
 
 # `~.` acts at once: what was typed before it may take so long.
 _FLUSH_SECONDS = 0.05

@@ -9,10 +9,10 @@ from contextlib import suppress
 
 import trio
 
-from novaconsole.attachment import Attachment
 from novaconsole.errors import ConnectionLost, NovaConsoleError
-from novaconsole.link import Link
-from novaconsole.session import Session
+from novaconsole.session.attachment import Attachment
+from novaconsole.session.state import Session
+from novaconsole.websocket.connection import Link
 
 _AFTER_ENTER_SECONDS = 4.0
 _ANSWER_SECONDS = 10.0

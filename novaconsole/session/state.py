@@ -16,20 +16,20 @@ from dataclasses import dataclass
 
 import trio
 
-from novaconsole.attachment import Attachment
-from novaconsole.display import Display
-from novaconsole.ending import Ended, Reason
+from novaconsole.capture.log import SessionLog
+from novaconsole.capture.recording import Recording
+from novaconsole.console.connect import ConnectOptions
+from novaconsole.console.outcome import Ended, Reason
+from novaconsole.console.retry import Persistence
+from novaconsole.console.source import Source
 from novaconsole.errors import NovaConsoleError
-from novaconsole.escape import show_char
-from novaconsole.locate import Source
-from novaconsole.notices import VERBOSE, Notices
-from novaconsole.opening import ConnectOptions
-from novaconsole.reattach import Persistence
-from novaconsole.recording import Recording
-from novaconsole.sessionlog import SessionLog
-from novaconsole.stdio import Stdio
-from novaconsole.terminal import Terminal
-from novaconsole.unattended import ATTENDED, Unattended
+from novaconsole.session.attachment import Attachment
+from novaconsole.session.display import Display
+from novaconsole.session.escapes import show_char
+from novaconsole.session.unattended import ATTENDED, Unattended
+from novaconsole.terminal.notices import VERBOSE, Notices
+from novaconsole.terminal.stdio import Stdio
+from novaconsole.terminal.tty import Terminal
 
 # `~.` acts at once: so long may the goodbye take.
 _HASTY_GOODBYE_SECONDS = 0.015

@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass
 
-from novaconsole.patterns import Patterns
+from novaconsole.guest.expect import Patterns
 
 
 @dataclass(frozen=True)

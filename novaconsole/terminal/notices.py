@@ -15,7 +15,7 @@ from contextlib import suppress
 
 from novaconsole.errors import NovaConsoleError
 from novaconsole.events import Fact, encode
-from novaconsole.target import mask_tokens, printable
+from novaconsole.redaction import mask_tokens, printable
 
 QUIET, NORMAL, VERBOSE, DEBUG = -1, 0, 1, 2
 

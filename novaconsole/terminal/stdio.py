@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
-from novaconsole.pipes import Input, Output
-from novaconsole.terminal import Terminal, open_controlling_terminal, open_terminal
+from novaconsole.terminal.pipes import Input, Output
+from novaconsole.terminal.tty import Terminal, open_controlling_terminal, open_terminal
 
 
 @dataclass(frozen=True)

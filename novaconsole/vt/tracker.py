@@ -13,9 +13,7 @@ again after a suspension.
 import re
 from dataclasses import dataclass
 
-from novaconsole.attributes import Attributes
-from novaconsole.sequences import Sequence, SequenceParser, Text
-from novaconsole.traces import (
+from novaconsole.vt.modes import (
     FIRST,
     HERE,
     LAST,
@@ -27,6 +25,8 @@ from novaconsole.traces import (
     Trace,
     Traces,
 )
+from novaconsole.vt.parser import Sequence, SequenceParser, Text
+from novaconsole.vt.sgr import Attributes
 
 _SCREENS = (47, 1047, 1049)  # the alternate screen, in its three forms
 _VT52, _ORIGIN, _CURSOR_KEPT, _SCREEN_AND_CURSOR = 2, 6, 1048, 1049

@@ -19,12 +19,12 @@ import trio_websocket
 import wsproto.utilities
 from trio_websocket import WebSocketConnection
 
-from novaconsole.ending import Closed
+from novaconsole.console.outcome import Closed
 from novaconsole.errors import ConnectionLost, HandshakeFailed
-from novaconsole.handshake import ResponseHead, invalid_upgrade
-from novaconsole.keepalive import keep_alive
-from novaconsole.target import Target
-from novaconsole.wire import Wire
+from novaconsole.network.target import Target
+from novaconsole.websocket.handshake import ResponseHead, invalid_upgrade
+from novaconsole.websocket.keepalive import keep_alive
+from novaconsole.websocket.stream import Wire
 
 SUBPROTOCOLS = ("binary",)  # all that nova-serialproxy has known since websockify 0.9
 

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable
 
 from novaconsole.errors import HandshakeFailed
-from novaconsole.target import printable
+from novaconsole.redaction import printable
 
 _MAX_HEAD_BYTES = 16 * 1024  # as h11, which reads it next
 _PREFIX = b"HTTP/"

@@ -10,10 +10,10 @@ from collections.abc import Callable
 
 import trio
 
-from novaconsole.handshake import ResponseHead, invalid_upgrade
-from novaconsole.joiner import FrameJoiner
-from novaconsole.pacing import Pacer
-from novaconsole.window import Window
+from novaconsole.websocket.coalesce import FrameJoiner
+from novaconsole.websocket.flow import Window
+from novaconsole.websocket.handshake import ResponseHead, invalid_upgrade
+from novaconsole.websocket.pacing import Pacer
 
 
 class Wire(trio.abc.Stream):

@@ -23,7 +23,7 @@ from novaconsole import SerialConsole, connect
 
 _GUESTS = """
 import os, sys, trio
-from novaconsole.demo import serve_demo
+from novaconsole.console.demo import serve_demo
 
 async def main():
     async with trio.open_nursery() as nursery:

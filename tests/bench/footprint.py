@@ -20,7 +20,7 @@ from bench.clients import (
 )
 from bench.report import Figure, Target
 from bench.suite import OURS, Bench, Sample, figure, for_each
-from fake_cloud import fake_cloud
+from support.fake_cloud import fake_cloud
 
 _SMALLEST = (sys.executable, str(HERE / "peers" / "smallest_typer.py"))
 _CLOUD_IMPORTS = f"{IMPORTS}, openstack"

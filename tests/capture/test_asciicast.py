@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from novaconsole.asciicast import Encoder, header
-from pieces import CUTS, cut, thorough
+from novaconsole.capture.asciicast import Encoder, header
+from support.pieces import CUTS, cut, thorough
 
 # Bytes as they come, and text with something that is none in between.
 BYTES = st.one_of(

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from novaconsole.capture.filename import AUTOMATIC_NAME, expand, safe_component
 from novaconsole.errors import UsageError
-from novaconsole.filename import AUTOMATIC_NAME, expand, safe_component
-from pieces import thorough
+from support.pieces import thorough
 
 FIELDS = {"server": "web1", "time": "20261125T141500"}
 PIECES = st.sampled_from(["{server}", "{time}", "{{", "}}", "a", ".log", "/", "%", " "])

@@ -13,9 +13,9 @@ import pytest
 import trio
 import trio.testing
 
+from novaconsole.capture.log import SessionLog
 from novaconsole.errors import UsageError
-from novaconsole.sessionlog import SessionLog
-from servers import AT_ONCE_SECONDS, nothing_left
+from support.servers import AT_ONCE_SECONDS, nothing_left
 
 STAMP = rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}[+-]\d\d:\d\d "
 TIME = r"\d{8}T\d{6}"

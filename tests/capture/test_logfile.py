@@ -13,9 +13,9 @@ import pytest
 import trio
 import trio.testing
 
+from novaconsole.capture.logfile import LogFile
 from novaconsole.errors import UsageError
-from novaconsole.logfile import LogFile
-from servers import AT_ONCE_SECONDS, nothing_left
+from support.servers import AT_ONCE_SECONDS, nothing_left
 
 DATA = bytes(range(256)) * 4096  # a MiB; a pipe holds 64 KiB
 
@@ -109,7 +109,7 @@ async def test_a_disk_that_fills_up_keeps_what_fits(path: Path, last: str) -> No
     program = f"""
 import resource, signal, trio
 from pathlib import Path
-from novaconsole.logfile import LogFile
+from novaconsole.capture.logfile import LogFile
 
 async def write():
     log = LogFile(Path({str(path)!r}))

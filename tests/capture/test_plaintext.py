@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from novaconsole.plaintext import PlainText
-from pieces import CUTS, cut, thorough
+from novaconsole.capture.plaintext import PlainText
+from support.pieces import CUTS, cut, thorough
 
 KIB = 1024
 BITS = [

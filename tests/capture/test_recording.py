@@ -15,9 +15,9 @@ import pytest
 import trio
 from trio.testing import MockClock
 
+from novaconsole.capture.recording import Recording
 from novaconsole.errors import UsageError
-from novaconsole.recording import Recording
-from servers import TOKEN, nothing_left
+from support.servers import TOKEN, nothing_left
 
 SIZE = os.terminal_size((81, 25))
 
@@ -243,7 +243,7 @@ async def test_a_disk_that_fills_up_keeps_the_lines_that_fit(path: Path) -> None
     program = f"""
 import os, resource, signal, trio
 from pathlib import Path
-from novaconsole.recording import Recording
+from novaconsole.capture.recording import Recording
 
 async def record():
     recording = Recording(Path({str(path)!r}), lambda: "vm", print)

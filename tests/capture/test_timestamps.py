@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from novaconsole.stamps import Stamper, stamp_lines
-from pieces import CUTS, cut, thorough
+from novaconsole.capture.timestamps import Stamper, stamp_lines
+from support.pieces import CUTS, cut, thorough
 
 STAMP = b"<time> "
 DATA = st.lists(st.sampled_from([b"\n", b"\r\n", b"\r", b"x", b"\x1b[m", b"\xff"]))

@@ -21,11 +21,12 @@ import pytest
 import trustme
 import typer
 
-import fake_cloud as fake
 import novaconsole
-from fake_cloud import FakeCloud, write_clouds
-from guests import over_websocket
-from novaconsole import __main__, cli
+import support.fake_cloud as fake
+from novaconsole import __main__
+from novaconsole.cli import app as cli
+from support.fake_cloud import FakeCloud, write_clouds
+from support.guests import over_websocket
 
 PROGRAM = [sys.executable, "-m", "novaconsole"]
 TOKEN = "33334444-token-of-a-url"
@@ -494,7 +495,7 @@ def test_only_what_is_needed_is_imported(
     )
 
     modules = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
-    assert "novaconsole.cli" in modules
+    assert "novaconsole.cli.app" in modules
     assert not modules & set(not_imported)
 
 

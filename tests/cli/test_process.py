@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from novaconsole.descriptors import ensure_standard_streams, read_line
+from novaconsole.cli.process import ensure_standard_streams, read_line
 
 REPORT = """
 import json, os, sys
-from novaconsole.descriptors import ensure_standard_streams
+from novaconsole.cli.process import ensure_standard_streams
 report = int(sys.argv[1])
 ensure_standard_streams()
 files = [os.stat(fd) for fd in range(3)]

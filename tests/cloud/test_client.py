@@ -14,10 +14,10 @@ from uuid import uuid4
 import pytest
 import trustme
 
-import fake_cloud as fake
-from fake_cloud import Answer, FakeCloud, write_clouds
-from novaconsole import nova
-from novaconsole.cloud import Cloud, CloudOptions, cloud_names
+import support.fake_cloud as fake
+from novaconsole.cloud import server as nova
+from novaconsole.cloud.client import Cloud, CloudOptions, cloud_names
+from novaconsole.cloud.server import Server
 from novaconsole.errors import (
     CloudError,
     CloudUnreachable,
@@ -27,8 +27,8 @@ from novaconsole.errors import (
     ServerNotActive,
     ServerNotFound,
 )
-from novaconsole.nova import Server
-from novaconsole.target import TLSOptions
+from novaconsole.network.target import TLSOptions
+from support.fake_cloud import Answer, FakeCloud, write_clouds
 
 # What openstacksdk deprecates of itself is its own business.
 pytestmark = pytest.mark.filterwarnings(r"ignore:::openstack\.")

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from novaconsole.history import (
+from novaconsole.cloud.console_log import (
     Gap,
     Joined,
     Seen,
@@ -19,7 +19,7 @@ from novaconsole.history import (
     last_lines,
     normalised,
 )
-from pieces import CUTS, cut, thorough
+from support.pieces import CUTS, cut, thorough
 
 ALL = 10**9  # lines: more than there are
 NUMBER = 48  # bytes that hold a whole number of `numbered`

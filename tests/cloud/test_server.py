@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fake_cloud import RUNNING, SHUTDOWN
-from novaconsole import nova
+from novaconsole.cloud import server as nova
+from novaconsole.cloud.server import Server
 from novaconsole.errors import (
     CloudError,
     CloudUnreachable,
@@ -19,8 +19,8 @@ from novaconsole.errors import (
     ServerNotActive,
     ServerNotFound,
 )
-from novaconsole.nova import Server
-from pieces import thorough
+from support.fake_cloud import RUNNING, SHUTDOWN
+from support.pieces import thorough
 
 ID = "0a1b2c3d-0000-4000-8000-00000000cafe"
 HAS_CONSOLE = ["ACTIVE", "MIGRATING", "PASSWORD", "REBOOT", "RESCUE", "VERIFY_RESIZE"]

@@ -7,18 +7,18 @@ from typing import Any
 import pytest
 import trio
 
-import fake_cloud as fake
-from events import assert_valid_event
-from fake_cloud import FakeCloud, write_clouds
-from novaconsole.check import CheckOptions, check
-from novaconsole.cloud import CloudOptions
+import support.fake_cloud as fake
+from novaconsole.cloud.client import CloudOptions
+from novaconsole.commands.check import CheckOptions, check
+from novaconsole.console.connect import ConnectOptions
+from novaconsole.console.source import CloudSource, DemoSource, Source, UrlSource
 from novaconsole.errors import UsageError
-from novaconsole.locate import CloudSource, DemoSource, Source, UrlSource
-from novaconsole.notices import Notices
-from novaconsole.opening import ConnectOptions
-from novaconsole.proxy import Proxy
-from novaconsole.target import Target, TLSOptions
-from servers import (
+from novaconsole.network.proxy import Proxy
+from novaconsole.network.target import Target, TLSOptions
+from novaconsole.terminal.notices import Notices
+from support.events import assert_valid_event
+from support.fake_cloud import FakeCloud, write_clouds
+from support.servers import (
     AT_ONCE_SECONDS,
     BINARY,
     CLOSE,

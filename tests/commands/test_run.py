@@ -11,9 +11,9 @@ import pytest
 import trio
 
 import novaconsole
-from guests import BASH, PASSWORD, USER, login_over_websocket, over_websocket
 from novaconsole import Completed, GuestNotReady, SerialConsole
-from shell import Guest
+from support.guests import BASH, PASSWORD, USER, login_over_websocket, over_websocket
+from support.shell import Guest
 
 # A login and the pauses in which a prompt has to stand take seconds.
 PATIENCE = 60.0

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from novaconsole.backoff import Backoff
-from pieces import thorough
+from novaconsole.console.backoff import Backoff
+from support.pieces import thorough
 
 FIRST_SECONDS = 0.25
 JITTER = 0.2

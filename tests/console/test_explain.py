@@ -2,9 +2,9 @@
 
 import pytest
 
-from novaconsole.ending import Closed, Ended, Reason
-from novaconsole.farewell import Finished, advice, last_words, loss
-from novaconsole.nova import Server
+from novaconsole.cloud.server import Server
+from novaconsole.console.explain import Finished, advice, last_words, loss
+from novaconsole.console.outcome import Closed, Ended, Reason
 
 URL_HINT = "openstack console url show --serial"
 GONE = Closed(None)

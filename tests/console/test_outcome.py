@@ -4,7 +4,7 @@ import signal
 
 import pytest
 
-from novaconsole.ending import EXIT_STATUSES, Closed, Ended, Reason
+from novaconsole.console.outcome import EXIT_STATUSES, Closed, Ended, Reason
 from novaconsole.errors import ConnectError, TimedOut
 
 # RFC 6455 section 7.4.1 and the registry of IANA: what a server may close with.

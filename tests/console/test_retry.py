@@ -7,7 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from novaconsole.ending import Closed
+from novaconsole.console.explain import SETTLED_SECONDS, Finished
+from novaconsole.console.outcome import Closed
+from novaconsole.console.retry import Persistence
 from novaconsole.errors import (
     CloudError,
     CloudUnreachable,
@@ -21,9 +23,7 @@ from novaconsole.errors import (
     ServerNotFound,
     UsageError,
 )
-from novaconsole.farewell import SETTLED_SECONDS, Finished
-from novaconsole.reattach import Persistence
-from pieces import thorough
+from support.pieces import thorough
 
 JITTER = 1.2
 TRIES = 60

@@ -10,9 +10,15 @@ from typing import Any
 import pytest
 import trio
 
-import fake_cloud as fake
-from fake_cloud import FakeCloud, write_clouds
-from novaconsole.cloud import CloudOptions
+import support.fake_cloud as fake
+from novaconsole.cloud.client import CloudOptions
+from novaconsole.console.source import (
+    CloudSource,
+    DemoSource,
+    Destination,
+    Source,
+    UrlSource,
+)
 from novaconsole.errors import (
     CloudError,
     ConsoleUnavailable,
@@ -20,8 +26,8 @@ from novaconsole.errors import (
     ServerNotActive,
     ServerNotFound,
 )
-from novaconsole.locate import CloudSource, DemoSource, Destination, Source, UrlSource
-from novaconsole.target import Target, TLSOptions
+from novaconsole.network.target import Target, TLSOptions
+from support.fake_cloud import FakeCloud, write_clouds
 
 # What openstacksdk deprecates of itself is its own business.
 pytestmark = pytest.mark.filterwarnings(r"ignore:::openstack\.")

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-import fake_cloud as fake
-from fake_cloud import FakeCloud, write_clouds
-from shell import TOKEN, Shell, unchanged
+import support.fake_cloud as fake
+from support.fake_cloud import FakeCloud, write_clouds
+from support.shell import TOKEN, Shell, unchanged
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from signal import SIGHUP, SIGKILL, SIGTERM
 
 import pytest
 
-from shell import Shell, is_alive, unchanged, wait_until
+from support.shell import Shell, is_alive, unchanged, wait_until
 
 # To be started in the demo's shell.
 JOBS = ("sleep 1000 &", "sleep 1001 | sleep 1002 &")

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from novaconsole.escape import ESCAPES
-from shell import CTRL_C, CTRL_Z, Guest, Shell, unchanged
+from novaconsole.session.escapes import ESCAPES
+from support.shell import CTRL_C, CTRL_Z, Guest, Shell, unchanged
 
 ALL_BYTES = bytes(range(256))
 MIB = 1 << 20

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-import fake_cloud as fake
-from fake_cloud import Answer, FakeCloud, FakeServer
-from shell import AT_ONCE, Guest, Shell, wait_until
+import support.fake_cloud as fake
+from support.fake_cloud import Answer, FakeCloud, FakeServer
+from support.shell import AT_ONCE, Guest, Shell, wait_until
 
 PAST = [b"[    0.%06d] boot %d\r\n" % (number * 7919, number) for number in range(40)]
 # What comes over the websocket, with what the console log does not hold.

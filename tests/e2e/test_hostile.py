@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import trio
 
-from servers import (
+from support.servers import (
     BINARY,
     CLOSE,
     CONTINUATION,
@@ -23,7 +23,7 @@ from servers import (
     read_head,
     serving,
 )
-from shell import PATIENCE, environment
+from support.shell import PATIENCE, environment
 
 MIB = 1 << 20
 # The interpreter with its libraries takes 40; a message may have 16, and is copied.

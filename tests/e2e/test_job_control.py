@@ -8,7 +8,7 @@ from signal import SIGCONT, SIGSTOP, SIGTERM
 
 import pytest
 
-from shell import CTRL_Z, Guest, Shell, is_alive, unchanged, wait_until
+from support.shell import CTRL_Z, Guest, Shell, is_alive, unchanged, wait_until
 
 STOPPED = re.compile(rb"\[1\]\+ +Stopped")
 

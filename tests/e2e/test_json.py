@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from events import assert_valid_event
-from fake_cloud import FakeCloud
-from guests import BASH, over_websocket
-from shell import PATIENCE, TOKEN, Guest, Shell, program, unchanged
+from support.events import assert_valid_event
+from support.fake_cloud import FakeCloud
+from support.guests import BASH, over_websocket
+from support.shell import PATIENCE, TOKEN, Guest, Shell, program, unchanged
 
 # Text that a line of JSON must not be broken by.
 ODD = '\x1b[2J"\\\x7f\u2028é'

@@ -12,7 +12,7 @@ from signal import SIGCONT, SIGSTOP
 
 import pytest
 
-from shell import PATIENCE, Guest, Shell, unchanged, wait_until
+from support.shell import PATIENCE, Guest, Shell, unchanged, wait_until
 
 INTERVAL = 0.5
 LOST = b"lost: no answer to pings for 1 seconds\r\n"
@@ -22,7 +22,7 @@ SOON_ENOUGH = 15.0
 # The guest in a process of its own: told a number, it waits for so many pings.
 SERVER = """
 import sys
-from shell import Guest
+from support.shell import Guest
 
 with Guest(host=sys.argv[1], greeting=b"login: ") as guest:
     print(guest.url, flush=True)

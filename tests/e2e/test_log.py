@@ -9,7 +9,7 @@ from signal import SIGKILL, SIGTERM
 
 import pytest
 
-from shell import AT_ONCE, Guest, Shell, numbered_lines, unchanged, wait_until
+from support.shell import AT_ONCE, Guest, Shell, numbered_lines, unchanged, wait_until
 
 NOISE = random.Random(3).randbytes(300_000)
 LAST = b"-the last words-"

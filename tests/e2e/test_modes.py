@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from shell import Guest, Shell, unchanged
+from support.shell import Guest, Shell, unchanged
 
 # As an editor with a mouse begins, and as it would have ended.
 EDITOR = b"\x1b[?1049h\x1b[?1h\x1b=\x1b[?2004h\x1b[?1000h\x1b[?1006h\x1b[?25l\x1b[31m~"

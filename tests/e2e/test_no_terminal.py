@@ -11,7 +11,7 @@ from signal import SIGKILL
 
 import pytest
 
-from shell import (
+from support.shell import (
     PATIENCE,
     PROGRAM,
     TOKEN,

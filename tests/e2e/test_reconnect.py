@@ -15,7 +15,7 @@ from signal import SIGTERM
 
 import pytest
 
-from shell import (
+from support.shell import (
     AT_ONCE,
     CTRL_C,
     CTRL_Z,

@@ -13,8 +13,16 @@ from typing import Any, NamedTuple
 import pyte
 import pytest
 
-from fake_cloud import FakeCloud
-from shell import CTRL_Z, TOKEN, Guest, Shell, numbered_lines, unchanged, wait_until
+from support.fake_cloud import FakeCloud
+from support.shell import (
+    CTRL_Z,
+    TOKEN,
+    Guest,
+    Shell,
+    numbered_lines,
+    unchanged,
+    wait_until,
+)
 
 NOISE = random.Random(5).randbytes(300_000)
 LAST = b"-the last words-"

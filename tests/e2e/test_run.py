@@ -8,8 +8,8 @@ from signal import SIGTERM
 
 import pytest
 
-from guests import BASH, PASSWORD, USER, login_over_websocket, over_websocket
-from shell import CTRL_C, PROGRAM, TOKEN, Guest, Shell, environment, unchanged
+from support.guests import BASH, PASSWORD, USER, login_over_websocket, over_websocket
+from support.shell import CTRL_C, PROGRAM, TOKEN, Guest, Shell, environment, unchanged
 
 PATIENCE = 60.0
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from novaconsole.escape import ESCAPES
-from shell import CTRL_C, TOKEN, Guest, Shell, unchanged
+from novaconsole.session.escapes import ESCAPES
+from support.shell import CTRL_C, TOKEN, Guest, Shell, unchanged
 
 SAID = "novaconsole: "
 GUEST_BYTES = b"\x1b[31mred\x1b[0m\r\n\x1b[?25h\xff\x00\x07caf\xc3\xa9 \x1b[6n$ "

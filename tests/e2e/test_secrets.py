@@ -11,20 +11,20 @@ from typing import NamedTuple
 import pytest
 import trio
 
-import fake_cloud as fake
-from fake_cloud import Answer, FakeCloud, write_clouds
-from novaconsole.attachment import Attachment
-from novaconsole.cloud import CloudOptions
-from novaconsole.locate import CloudSource, Destination, UrlSource
-from novaconsole.notices import Notices
-from novaconsole.opening import ConnectOptions
-from novaconsole.proxy import Proxy
-from novaconsole.recording import Recording
-from novaconsole.session import SessionOptions
-from novaconsole.sessionlog import SessionLog
-from novaconsole.target import Target, TLSOptions
-from servers import linked, refused_port
-from shell import PATIENCE, PROGRAM, Guest, environment
+import support.fake_cloud as fake
+from novaconsole.capture.log import SessionLog
+from novaconsole.capture.recording import Recording
+from novaconsole.cloud.client import CloudOptions
+from novaconsole.console.connect import ConnectOptions
+from novaconsole.console.source import CloudSource, Destination, UrlSource
+from novaconsole.network.proxy import Proxy
+from novaconsole.network.target import Target, TLSOptions
+from novaconsole.session.attachment import Attachment
+from novaconsole.session.state import SessionOptions
+from novaconsole.terminal.notices import Notices
+from support.fake_cloud import Answer, FakeCloud, write_clouds
+from support.servers import linked, refused_port
+from support.shell import PATIENCE, PROGRAM, Guest, environment
 
 PROXY_LOGIN = "proxy-user:pass-phrase-of-the-proxy"
 HEADER = "Bearer value-of-the-header"

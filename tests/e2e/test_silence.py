@@ -7,7 +7,7 @@ seen by the time at which it has come to somebody else, who began later.
 from contextlib import ExitStack
 from pathlib import Path
 
-from shell import Guest, Shell
+from support.shell import Guest, Shell
 
 TOLD = b"novaconsole: no output"
 SILENT = (

@@ -10,7 +10,7 @@ from typing import Self
 
 import pytest
 
-from shell import CTRL_Z, environment, wait_until
+from support.shell import CTRL_Z, environment, wait_until
 
 _NEEDED = ("tmux", "vim.tiny", "less", "htop")
 pytestmark = pytest.mark.skipif(

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from fake_cloud import FakeCloud
-from shell import CTRL_C, PATIENCE, Guest, Shell, program, unchanged
+from support.fake_cloud import FakeCloud
+from support.shell import CTRL_C, PATIENCE, Guest, Shell, program, unchanged
 
 PROMPT = b"boot\r\n\x1b[1mvm lo\x1b[0mgin: "
 UNTIL = ("--until", "login: ")

@@ -12,9 +12,9 @@ from signal import SIGINT
 
 import pytest
 
-import fake_cloud as fake
-from fake_cloud import FakeCloud
-from shell import AT_ONCE, CTRL_C, Guest, Shell
+import support.fake_cloud as fake
+from support.fake_cloud import FakeCloud
+from support.shell import AT_ONCE, CTRL_C, Guest, Shell
 
 LEAVE = 'type "~." to disconnect'
 LISTS = "/compute/v2.1/servers/detail"

@@ -12,7 +12,7 @@ from signal import SIGHUP, SIGINT, SIGKILL, SIGQUIT, SIGTERM
 
 import pytest
 
-from shell import (
+from support.shell import (
     AT_ONCE,
     CTRL_C,
     TOKEN,
@@ -384,10 +384,10 @@ def test_an_error_is_told_in_the_status_and_in_two_lines_at_most(
 # A method of each task, made to fail on "!", or on a terminal of 33 columns.
 CRASHING = """
 import sys
-from novaconsole.cli import main
-from novaconsole.escape import EscapeParser
-from novaconsole.link import Link
-from novaconsole.terminal import Terminal
+from novaconsole.cli.app import main
+from novaconsole.session.escapes import EscapeParser
+from novaconsole.websocket.connection import Link
+from novaconsole.terminal.tty import Terminal
 
 owner, name = {
     "keyboard": (EscapeParser, "feed"),

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from novaconsole import guestscript
-from novaconsole.remoteshell import RemoteShell
-from novaconsole.whereabouts import Whereabouts
-from pieces import CUTS, cut, thorough
+from novaconsole.guest import script as guestscript
+from novaconsole.guest.command import RemoteShell
+from novaconsole.guest.login import Whereabouts
+from support.pieces import CUTS, cut, thorough
 
 MARK = "nc0123"
 PROMPT = b"\r\n# "

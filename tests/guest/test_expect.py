@@ -8,8 +8,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from novaconsole.errors import UsageError
-from novaconsole.patterns import WINDOW_CHARACTERS, Match, Patterns, Window
-from pieces import CUTS, cut, thorough
+from novaconsole.guest.expect import WINDOW_CHARACTERS, Match, Patterns, Window
+from support.pieces import CUTS, cut, thorough
 
 LOGIN = Patterns("login: ")
 

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from novaconsole.whereabouts import Printed, Whereabouts
-from pieces import CUTS, cut, thorough
+from novaconsole.guest.login import Printed, Whereabouts
+from support.pieces import CUTS, cut, thorough
 
 CLEAR, ENTER, CTRL_C = b"\x15\r", b"\r", b"\x03"
 

@@ -19,7 +19,7 @@ from pathlib import Path
 import pexpect
 import pytest
 
-from fake_cloud import without_settings
+from support.fake_cloud import without_settings
 
 LAB = Path(
     os.environ.get("NOVACONSOLE_LAB")

@@ -16,12 +16,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from novaconsole.errors import ConnectError, NovaConsoleError, UsageError
-from novaconsole.proxy import Proxy
-from novaconsole.socks import unreachable
-from novaconsole.target import Target
-from novaconsole.tunnel import connect_through, open_tunnel
-from pieces import CUTS, cut, thorough, ways_to_cut
-from servers import (
+from novaconsole.network.http_connect import connect_through, open_tunnel
+from novaconsole.network.proxy import Proxy
+from novaconsole.network.socks import unreachable
+from novaconsole.network.target import Target
+from support.pieces import CUTS, cut, thorough, ways_to_cut
+from support.servers import (
     AT_ONCE_SECONDS,
     LOOPBACK,
     Certificates,

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from novaconsole.errors import UsageError
-from novaconsole.proxy import Proxy, choose_proxy
-from novaconsole.target import Target
-from pieces import thorough
+from novaconsole.network.proxy import Proxy, choose_proxy
+from novaconsole.network.target import Target
+from support.pieces import thorough
 
 PASSWORD = "s3cr3t-w0rd"
 

@@ -15,13 +15,13 @@ from typing import NamedTuple
 import pytest
 import trio
 
-from fake_cloud import without_settings
 from novaconsole.errors import ConnectError
-from novaconsole.link import open_link
-from novaconsole.proxy import Proxy
-from novaconsole.target import Target
-from novaconsole.tunnel import connect_through
-from servers import (
+from novaconsole.network.http_connect import connect_through
+from novaconsole.network.proxy import Proxy
+from novaconsole.network.target import Target
+from novaconsole.websocket.connection import open_link
+from support.fake_cloud import without_settings
+from support.servers import (
     AT_ONCE_SECONDS,
     BINARY,
     LOOPBACK,

@@ -10,14 +10,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from novaconsole.errors import UsageError
-from novaconsole.target import (
-    Target,
-    TLSOptions,
-    is_url,
-    mask_tokens,
-    printable,
-)
-from pieces import thorough
+from novaconsole.network.target import Target, TLSOptions, is_url
+from novaconsole.redaction import mask_tokens, printable
+from support.pieces import thorough
 
 TOKEN = "6ecd2ba5-0c1f-4b36-9c5e-1f1d1b5f4a3e"
 # What UUIDs, base64 and JSON web tokens are made of.

@@ -8,7 +8,7 @@ import pytest
 import trio
 import trio.testing
 
-from novaconsole.tcp import ReceiveDecides
+from novaconsole.network.tcp import ReceiveDecides
 
 Pair = tuple[ReceiveDecides, socket.socket]
 

@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 import trio
 
+from novaconsole.console.connect import open_stream
 from novaconsole.errors import ConnectError, UsageError
-from novaconsole.opening import open_stream
-from novaconsole.target import TLSOptions
-from novaconsole.transport import tls_context
-from servers import (
+from novaconsole.network.target import TLSOptions
+from novaconsole.network.tls import tls_context
+from support.servers import (
     AT_ONCE_SECONDS,
     LOOPBACK,
     Certificates,

@@ -8,7 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from novaconsole.errors import UsageError
-from novaconsole.escape import (
+from novaconsole.session.escapes import (
     ESCAPES,
     Action,
     Command,
@@ -19,7 +19,7 @@ from novaconsole.escape import (
     parse_escape_char,
     show_char,
 )
-from pieces import (
+from support.pieces import (
     CUTS,
     REPLIES,
     REPLY,

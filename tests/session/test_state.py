@@ -5,13 +5,13 @@ import os
 import pytest
 import trio
 
-from novaconsole.locate import DemoSource
-from novaconsole.notices import Notices
-from novaconsole.opening import ConnectOptions
-from novaconsole.pipes import Input, Output
-from novaconsole.session import Session, SessionOptions
-from novaconsole.sessionlog import SessionLog
-from novaconsole.stdio import Stdio
+from novaconsole.capture.log import SessionLog
+from novaconsole.console.connect import ConnectOptions
+from novaconsole.console.source import DemoSource
+from novaconsole.session.state import Session, SessionOptions
+from novaconsole.terminal.notices import Notices
+from novaconsole.terminal.pipes import Input, Output
+from novaconsole.terminal.stdio import Stdio
 
 CLOSE_WAIT = 1.0
 

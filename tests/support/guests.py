@@ -28,7 +28,7 @@ done
 """
 _SERVE = """
 import os, signal, sys, trio
-from novaconsole.demo import serve_demo
+from novaconsole.console.demo import serve_demo
 
 # Whoever runs the tests may ignore signals, as nohup does; a guest does not.
 for name in "HUP", "INT", "QUIT", "TERM":

@@ -7,7 +7,7 @@ from itertools import pairwise
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
-from novaconsole.escape import EscapeParser, Event, Send
+from novaconsole.session.escapes import EscapeParser, Event, Send
 
 # No deadline for an example: a busy machine is no failure.
 thorough = settings(

@@ -25,9 +25,9 @@ import pytest
 import trio
 import trustme
 
-from novaconsole.link import Link, open_link
-from novaconsole.opening import open_stream
-from novaconsole.target import Target, TLSOptions
+from novaconsole.console.connect import open_stream
+from novaconsole.network.target import Target, TLSOptions
+from novaconsole.websocket.connection import Link, open_link
 
 TOKEN = "5ec2e7-0f-this-te57"
 LOOPBACK = "127.0.0.1"

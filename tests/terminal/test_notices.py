@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from novaconsole.errors import NovaConsoleError
-from novaconsole.notices import (
+from novaconsole.terminal.notices import (
     DEBUG,
     NORMAL,
     QUIET,
@@ -24,7 +24,7 @@ from novaconsole.notices import (
     Notices,
     log_level,
 )
-from pieces import thorough
+from support.pieces import thorough
 
 TOKEN = "6ecd2ba5-0c1f-4b36-9c5e-1f1d1b5f4a3e"
 LEVELS = [QUIET, NORMAL, VERBOSE, DEBUG]

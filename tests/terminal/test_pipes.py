@@ -15,8 +15,8 @@ import pytest
 import trio
 import trio.testing
 
-from novaconsole.pipes import Input, Output
-from servers import AT_ONCE_SECONDS, background, nothing_left
+from novaconsole.terminal.pipes import Input, Output
+from support.servers import AT_ONCE_SECONDS, background, nothing_left
 
 DATA = bytes(range(256)) * 4096  # a MiB; a pipe holds 64 KiB
 A_WHILE = 0.1  # long enough for what does not wait to show that

@@ -13,9 +13,9 @@ import pytest
 import trio
 import trio.testing
 
-from novaconsole.pipes import Input, Output
-from novaconsole.stdio import open_stdio
-from novaconsole.terminal import Terminal, open_terminal, raw_modes, set_size
+from novaconsole.terminal.pipes import Input, Output
+from novaconsole.terminal.stdio import open_stdio
+from novaconsole.terminal.tty import Terminal, open_terminal, raw_modes, set_size
 
 PATIENCE = 10.0
 NOISE = random.Random(4).randbytes(300_000)
@@ -185,7 +185,7 @@ async def test_what_was_typed_stays_when_raw_mode_ends(
 
 SUSPENDED = """
 import os, signal, sys, termios, trio
-from novaconsole.terminal import open_terminal, raw_modes
+from novaconsole.terminal.tty import open_terminal, raw_modes
 
 fd = int(sys.argv[1])
 told = []

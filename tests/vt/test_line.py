@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from novaconsole.folding import COLUMNS, EDITS, Row
-from pieces import CUTS, thorough
+from novaconsole.vt.line import COLUMNS, EDITS, Row
+from support.pieces import CUTS, thorough
 
 MOVES = [f"\x1b[{number}{chr(final)}" for number in ("", 1, 2, 9) for final in EDITS]
 BITS = ["\r", "\b", "\b\b\b", "\t", "a", "bcd", "é", "two words ", *MOVES]

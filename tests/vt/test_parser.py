@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from novaconsole.sequences import Sequence, SequenceParser, Text
-from pieces import CUTS, cut, thorough, ways_to_cut
+from novaconsole.vt.parser import Sequence, SequenceParser, Text
+from support.pieces import CUTS, cut, thorough, ways_to_cut
 
 
 def parsed(*pieces: bytes) -> list[Text | Sequence]:

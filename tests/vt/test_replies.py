@@ -5,8 +5,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from novaconsole.replies import ReplyMatcher, State
-from pieces import REPLIES, REPLY, TYPED, thorough
+from novaconsole.vt.replies import ReplyMatcher, State
+from support.pieces import REPLIES, REPLY, TYPED, thorough
 
 ESC = b"\x1b"
 

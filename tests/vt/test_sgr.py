@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from novaconsole.attributes import Attributes
-from pieces import thorough
+from novaconsole.vt.sgr import Attributes
+from support.pieces import thorough
 
 
 def noted(*texts: bytes) -> Attributes:

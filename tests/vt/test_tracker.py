@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from novaconsole.modes import ModeTracker
-from pieces import CUTS, cut, thorough
+from novaconsole.vt.tracker import ModeTracker
+from support.pieces import CUTS, cut, thorough
 
 
 def tracker(*pieces: bytes) -> ModeTracker:

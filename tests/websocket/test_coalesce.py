@@ -17,8 +17,8 @@ from wsproto.events import (
 )
 from wsproto.utilities import RemoteProtocolError
 
-from novaconsole.joiner import FrameJoiner
-from pieces import CUTS, cut, thorough, ways_to_cut
+from novaconsole.websocket.coalesce import FrameJoiner
+from support.pieces import CUTS, cut, thorough, ways_to_cut
 
 FIN, MASK = 0x80, 0x80
 CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10

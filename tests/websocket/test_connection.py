@@ -8,12 +8,12 @@ from contextlib import suppress
 import pytest
 import trio
 
-from novaconsole.ending import Closed
+from novaconsole.console.connect import ConnectOptions, open_console
+from novaconsole.console.outcome import Closed
 from novaconsole.errors import ConnectionLost, HandshakeFailed
-from novaconsole.link import accept_link
-from novaconsole.opening import ConnectOptions, open_console
-from novaconsole.target import TLSOptions
-from servers import (
+from novaconsole.network.target import TLSOptions
+from novaconsole.websocket.connection import accept_link
+from support.servers import (
     AT_ONCE_SECONDS,
     BINARY,
     CLOSE,

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from novaconsole.window import Window
-from pieces import thorough
+from novaconsole.websocket.flow import Window
+from support.pieces import thorough
 
 LEAST, MOST = 16 * 1024, 256 * 1024
 READ = 64 * 1024

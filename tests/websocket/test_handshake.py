@@ -7,8 +7,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from novaconsole.errors import HandshakeFailed
-from novaconsole.handshake import ResponseHead, invalid_upgrade
-from pieces import CUTS, cut, thorough, ways_to_cut
+from novaconsole.websocket.handshake import ResponseHead, invalid_upgrade
+from support.pieces import CUTS, cut, thorough, ways_to_cut
 
 ACCEPTED = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n"
 REFUSED = b"HTTP/1.0 503 Service Unavailable\r\nServer: haproxy\r\n\r\n<html>"

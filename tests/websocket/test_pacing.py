@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from novaconsole.pacing import Pacer
-from pieces import thorough
+from novaconsole.websocket.pacing import Pacer
+from support.pieces import thorough
 
 GATHER, CLOSELY, LITTLE = 0.003, 0.006, 4096
 

@@ -9,9 +9,9 @@ import pytest
 import trio
 
 from novaconsole.errors import HandshakeFailed
-from novaconsole.handshake import ResponseHead
-from novaconsole.wire import Wire
-from servers import LOOPBACK, nothing_left
+from novaconsole.websocket.handshake import ResponseHead
+from novaconsole.websocket.stream import Wire
+from support.servers import LOOPBACK, nothing_left
 
 ACCEPTED = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n"
 

@@ -13,11 +13,11 @@ from pathlib import Path
 import pytest
 import trio
 
-from novaconsole.ending import Closed
+from novaconsole.console.connect import ConnectOptions, open_console
+from novaconsole.console.outcome import Closed
 from novaconsole.errors import ConnectError
-from novaconsole.opening import ConnectOptions, open_console
-from novaconsole.target import TLSOptions
-from servers import (
+from novaconsole.network.target import TLSOptions
+from support.servers import (
     AT_ONCE_SECONDS,
     BINARY,
     CLOSE,

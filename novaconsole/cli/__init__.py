@@ -1,0 +1,1 @@
+"""The command line: options, what they mean, and the exit status."""

@@ -1,0 +1,1 @@
+"""OpenStack: find a server, ask for the URL of its console, fetch its console log."""

@@ -1,0 +1,1 @@
+"""What the program does: attach, run a command, check the way to a console."""

@@ -1,0 +1,1 @@
+"""One person at one console: keyboard, screen, and the state between them."""

@@ -1,0 +1,1 @@
+"""The standard streams: terminals, pipes, messages and signals."""

@@ -1,0 +1,1 @@
+"""The websocket: frames, flow control, keepalive and the closing handshake."""
