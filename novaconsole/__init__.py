@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from novaconsole.api import SerialConsole as SerialConsole
     from novaconsole.api import connect as connect
     from novaconsole.console.connect import ConnectOptions as ConnectOptions
-    from novaconsole.console.outcome import Closed as Closed
     from novaconsole.errors import CloudError as CloudError
     from novaconsole.errors import ConnectError as ConnectError
     from novaconsole.errors import ConnectionLost as ConnectionLost
@@ -23,11 +22,12 @@ if TYPE_CHECKING:
     from novaconsole.errors import UsageError as UsageError
     from novaconsole.guest.expect import Match as Match
     from novaconsole.network.target import TLSOptions as TLSOptions
+    from novaconsole.websocket.close import CloseReason as CloseReason
 
 
 _HOMES = {
     "api": ("Completed", "SerialConsole", "connect"),
-    "console.outcome": ("Closed",),
+    "websocket.close": ("CloseReason",),
     "errors": (
         "CloudError",
         "ConnectError",

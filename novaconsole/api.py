@@ -17,20 +17,20 @@ from dataclasses import dataclass
 
 import trio
 
-from novaconsole.cloud.client import CloudOptions
-from novaconsole.console.connect import ConnectOptions
-from novaconsole.console.explain import advice, loss
-from novaconsole.console.outcome import Closed
-from novaconsole.console.retry import Persistence
-from novaconsole.console.source import CloudSource, Source, UrlSource, open_destination
+from novaconsole.cloud.config import CloudOptions
+from novaconsole.console.connect import ConnectOptions, open_destination
+from novaconsole.console.explain import describe_loss, suggest
+from novaconsole.console.outcome import summarize
+from novaconsole.console.retry import RetryPolicy
+from novaconsole.console.source import CloudSource, ConsoleSource, UrlSource
 from novaconsole.errors import ConnectionLost, NovaConsoleError, TimedOut, UsageError
-from novaconsole.guest.command import RemoteShell
-from novaconsole.guest.expect import Match, Patterns, Window
-from novaconsole.guest.login import Whereabouts
+from novaconsole.guest.command import RemoteCommand
+from novaconsole.guest.expect import Match, OutputBuffer, Patterns
+from novaconsole.guest.login import LoginDialogue
 from novaconsole.network.proxy import choose_proxy
 from novaconsole.network.target import Target, TLSOptions, is_url
-from novaconsole.session.attachment import finished
-from novaconsole.websocket.connection import Link
+from novaconsole.websocket.close import CloseReason
+from novaconsole.websocket.connection import Connection
 
 # How long a command that has been interrupted, and its shell, may take to end.
 _STOP_SECONDS = 15.0
@@ -57,14 +57,14 @@ class SerialConsole:
     `receive` and iteration give, `expect` does not see, and the other way round.
 
     Args:
-        link: the websocket.
+        connection: the websocket.
         target: what it leads to.
     """
 
-    def __init__(self, link: Link, target: Target) -> None:
-        self._link = link
+    def __init__(self, connection: Connection, target: Target) -> None:
+        self._connection = connection
         self._target = target
-        self._window = Window()
+        self._window = OutputBuffer()
 
     @property
     def title(self) -> str:
@@ -77,9 +77,9 @@ class SerialConsole:
         return self._target.masked_url
 
     @property
-    def closed(self) -> Closed | None:
+    def closed(self) -> CloseReason | None:
         """How the connection ended; None while it is open."""
-        return self._link.closed
+        return self._connection.closed
 
     async def send(self, data: bytes) -> None:
         r"""Type something; Enter is `\r`.
@@ -91,7 +91,7 @@ class SerialConsole:
             ConnectionLost: the connection is closed.
         """
         try:
-            await self._link.send(data)
+            await self._connection.send(data)
         except ConnectionLost as exc:
             raise self._lost() from exc
 
@@ -114,7 +114,7 @@ class SerialConsole:
         """As `receive`; the end of the connection ends the iteration."""
         data = b""
         while not data:
-            data = await anext(self._link)
+            data = await anext(self._connection)
         return data
 
     async def expect(self, *patterns: str, timeout: float = math.inf) -> Match:
@@ -180,10 +180,10 @@ class SerialConsole:
         async def collect(data: bytes) -> None:
             collected.extend(data)
 
-        shell = RemoteShell(
+        shell = RemoteCommand(
             command,
             f"nc{secrets.token_hex(8)}",
-            Whereabouts(login, password, trio.current_time()),
+            LoginDialogue(login, password, trio.current_time()),
         )
         try:
             with trio.move_on_after(timeout) as scope:
@@ -210,7 +210,7 @@ class SerialConsole:
         return Completed(shell.status, bytes(collected))
 
     async def _drive(
-        self, shell: RemoteShell, show: Callable[[bytes], Awaitable[None]]
+        self, shell: RemoteCommand, show: Callable[[bytes], Awaitable[None]]
     ) -> None:
         """Do what the shell says until it is over."""
         while True:
@@ -230,9 +230,9 @@ class SerialConsole:
 
     def _lost(self) -> ConnectionLost:
         """What there is to say of the end of the link."""
-        link = finished(self._link, self._target)
-        words = loss(link) or f"the connection to {self.title} is closed"
-        return ConnectionLost(words, advice(link, None))
+        connection = summarize(self._connection, self._target)
+        words = describe_loss(connection) or f"the connection to {self.title} is closed"
+        return ConnectionLost(words, suggest(connection, None))
 
 
 @asynccontextmanager
@@ -263,7 +263,7 @@ async def connect(
         UsageError: this makes no sense, whatever cloud and network do.
     """
     tls = tls or TLSOptions()
-    source: Source
+    source: ConsoleSource
     if is_url(server):
         source = UrlSource(Target.parse(server), tls)
     else:
@@ -277,24 +277,24 @@ async def connect(
 
 @asynccontextmanager
 async def open_source(
-    source: Source, options: ConnectOptions | None = None, *, wait: bool = False
+    source: ConsoleSource, options: ConnectOptions | None = None, *, wait: bool = False
 ) -> AsyncIterator[SerialConsole]:
     """As `connect`, with a source that has been started and that the caller closes."""
     options = options or ConnectOptions(
         proxy=lambda target: choose_proxy(None, target, os.environ)
     )
-    persistence = Persistence(wait=wait, reconnect=False, renews=source.renews)
+    retry_policy = RetryPolicy(wait=wait, reconnect=False, renews=source.renews)
     async with AsyncExitStack() as stack:
         while True:
             try:
                 destination = await source.locate()
-                link = await stack.enter_async_context(
+                connection = await stack.enter_async_context(
                     open_destination(destination, options)
                 )
                 break
             except NovaConsoleError as exc:
-                pause = persistence.after_error(exc)
+                pause = retry_policy.after_error(exc)
                 if pause is None:
                     raise
                 await trio.sleep(pause)
-        yield SerialConsole(link, destination.target)
+        yield SerialConsole(connection, destination.target)

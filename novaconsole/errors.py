@@ -8,7 +8,7 @@ the one module that owns the library they come from.
 import enum
 
 
-class Hope(enum.Enum):
+class Retryable(enum.Enum):
     """Whether trying again may help who does not mind to wait."""
 
     NONE = "none"
@@ -30,15 +30,19 @@ class NovaConsoleError(Exception):
     """
 
     exit_status = 1
-    hope = Hope.NONE
+    retryable = Retryable.NONE
 
     def __init__(
-        self, message: str, hint: str | None = None, *, hope: Hope | None = None
+        self,
+        message: str,
+        hint: str | None = None,
+        *,
+        retryable: Retryable | None = None,
     ) -> None:
         super().__init__(message)
         self.hint = hint
-        if hope is not None:
-            self.hope = hope
+        if retryable is not None:
+            self.retryable = retryable
 
 
 class UsageError(NovaConsoleError):
@@ -68,13 +72,13 @@ class CloudError(NovaConsoleError):
 class CloudUnreachable(CloudError):
     """The cloud did not answer, or not in a sensible way."""
 
-    hope = Hope.SOON
+    retryable = Retryable.SOON
 
 
 class ServerNotFound(CloudError):
     """No server has this name or id."""
 
-    hope = Hope.IN_TIME
+    retryable = Retryable.IN_TIME
 
 
 class ServerAmbiguous(CloudError):
@@ -84,7 +88,7 @@ class ServerAmbiguous(CloudError):
 class ServerNotActive(CloudError):
     """The server is in a state in which its console URL leads nowhere, or elsewhere."""
 
-    hope = Hope.IN_TIME
+    retryable = Retryable.IN_TIME
 
 
 class ConsoleUnavailable(CloudError):
@@ -94,7 +98,7 @@ class ConsoleUnavailable(CloudError):
 class ConnectError(NovaConsoleError):
     """The websocket could not be reached: name, route, refusal, TLS or time."""
 
-    hope = Hope.SOON
+    retryable = Retryable.SOON
 
 
 class HandshakeFailed(ConnectError):
@@ -117,4 +121,4 @@ class ConnectionLost(NovaConsoleError):
     """The connection was closed or lost."""
 
     exit_status = 3
-    hope = Hope.SOON
+    retryable = Retryable.SOON

@@ -11,7 +11,7 @@ import pytest
 import novaconsole
 from novaconsole import errors
 from novaconsole.console.outcome import EXIT_STATUSES
-from novaconsole.errors import HandshakeFailed, Hope, NovaConsoleError
+from novaconsole.errors import HandshakeFailed, NovaConsoleError, Retryable
 
 PACKAGE = Path(novaconsole.__file__).parent
 
@@ -77,26 +77,30 @@ def test_a_failed_handshake_carries_the_http_status() -> None:
     assert HandshakeFailed("no", "try", status=503).status == 503
 
 
-@pytest.mark.parametrize("hope", Hope)
+@pytest.mark.parametrize("hope", Retryable)
 @pytest.mark.parametrize("cls", [cls for cls in ERRORS if cls is not HandshakeFailed])
 def test_a_single_error_may_have_a_hope_of_its_own(
-    cls: type[NovaConsoleError], hope: Hope
+    cls: type[NovaConsoleError], retryable: Retryable
 ) -> None:
-    usual = cls.hope
-    assert cls("it failed", hope=hope).hope is hope
-    assert cls("it failed").hope is cls.hope is usual
+    usual = cls.retryable
+    assert cls("it failed", retryable=retryable).retryable is retryable
+    assert cls("it failed").retryable is cls.retryable is usual
 
 
 def test_what_trying_again_may_help() -> None:
     """What is not named here stays as it is, however often it is tried."""
-    hopeful = {cls.__name__: cls.hope for cls in ERRORS if cls.hope is not Hope.NONE}
+    hopeful = {
+        cls.__name__: cls.retryable
+        for cls in ERRORS
+        if cls.retryable is not Retryable.NONE
+    }
     assert hopeful == {
-        "CloudUnreachable": Hope.SOON,
-        "ConnectError": Hope.SOON,
-        "HandshakeFailed": Hope.SOON,
-        "ConnectionLost": Hope.SOON,
-        "ServerNotFound": Hope.IN_TIME,
-        "ServerNotActive": Hope.IN_TIME,
+        "CloudUnreachable": Retryable.SOON,
+        "ConnectError": Retryable.SOON,
+        "HandshakeFailed": Retryable.SOON,
+        "ConnectionLost": Retryable.SOON,
+        "ServerNotFound": Retryable.IN_TIME,
+        "ServerNotActive": Retryable.IN_TIME,
     }
 
 
@@ -107,7 +111,7 @@ def test_all_errors_stand_in_one_module_and_nothing_else_does() -> None:
         errors.__name__
     }
     classes = {value for value in vars(errors).values() if isinstance(value, type)}
-    assert classes == {Hope, *ERRORS}
+    assert classes == {Retryable, *ERRORS}
 
 
 @pytest.mark.parametrize(

@@ -16,8 +16,8 @@ import codecs
 import re
 
 from novaconsole.capture.timestamps import stamp_lines
-from novaconsole.vt.line import EDITS, Row
-from novaconsole.vt.parser import Sequence, SequenceParser, Text
+from novaconsole.vt.line import EDITS, ScreenLine
+from novaconsole.vt.parser import ControlSequence, SequenceParser, Text
 
 # So much of an unfinished line is kept as it came, before it is folded.
 _MAX_UNFOLDED_BYTES = 32 * 1024
@@ -43,7 +43,7 @@ class PlainText:
     def __init__(self) -> None:
         self._parser = SequenceParser()
         self._line = bytearray()  # what is unfinished, and not yet in the row
-        self._row = Row()
+        self._row = ScreenLine()
         self._written = b""  # of the row, as the log has it
         self._is_inside = False  # a line, in the log
         self._stamp = b""
@@ -139,7 +139,7 @@ class PlainText:
         return start + new
 
 
-def _as_text(event: Text | Sequence) -> bytes:
+def _as_text(event: Text | ControlSequence) -> bytes:
     """Text, or a sequence that is carried out as `Row` takes it; else nothing."""
     if isinstance(event, Text):
         return event.data
@@ -162,7 +162,7 @@ def _plain(lines: bytes) -> bytes:
     if not (b"\x1b" in lines or b"\r" in lines or b"\b" in lines):
         return lines  # as nearly always
     match = _TO_FOLD.search(lines)
-    parts, position, row = [], 0, Row()
+    parts, position, row = [], 0, ScreenLine()
     while match is not None:
         start = lines.rfind(b"\n", position, match.start()) + 1 or position
         end = lines.find(b"\n", match.end())

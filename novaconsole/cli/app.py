@@ -31,9 +31,9 @@ from novaconsole.terminal.notices import (
 )
 
 if TYPE_CHECKING:
+    from novaconsole.console.source import ConsoleSource
     from novaconsole.commands.run import CommandOptions
     from novaconsole.console.connect import ConnectOptions
-    from novaconsole.console.source import Source
     from novaconsole.session.state import SessionOptions
 
 _STATUS_INTERRUPTED = 130
@@ -276,7 +276,7 @@ def _run_command(command: "CommandOptions", notices: Notices) -> int:
 
 
 def _check(
-    source: "Source",
+    source: "ConsoleSource",
     connect: "ConnectOptions",
     notices: Notices,
     *,

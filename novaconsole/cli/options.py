@@ -83,13 +83,14 @@ def _option(
 
 
 def _complete_cloud(incomplete: str) -> list[str]:
-    from novaconsole.cloud.client import cloud_names
+    from novaconsole.cloud.config import cloud_names
 
     return [name for name in cloud_names() if name.startswith(incomplete)]
 
 
 def _complete_server(ctx: typer.Context, incomplete: str) -> list[str]:
-    from novaconsole.cloud.client import Cloud, CloudOptions
+    from novaconsole.cloud.client import Cloud
+    from novaconsole.cloud.config import CloudOptions
 
     cloud = Cloud(CloudOptions(ctx.params.get("cloud"), ctx.params.get("region")))
     try:

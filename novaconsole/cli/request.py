@@ -16,7 +16,7 @@ from novaconsole.errors import UsageError
 from novaconsole.network.target import Target, TLSOptions, is_url
 
 if TYPE_CHECKING:
-    from novaconsole.console.source import Source
+    from novaconsole.console.source import ConsoleSource
     from novaconsole.session.unattended import Unattended
 
 _MAX_URL_BYTES = 64 * 1024
@@ -100,7 +100,7 @@ def source(
     tls: TLSOptions,
     *,
     demo: bool,
-) -> "Source":
+) -> "ConsoleSource":
     """Where to find the console; says what excludes what."""
     given = [name for name, value in (("SERVER", server), ("--url", url)) if value]
     given += ["--demo"] if demo else []
@@ -127,6 +127,6 @@ def source(
         return UrlSource(target, tls)
     assert server is not None
 
-    from novaconsole.cloud.client import CloudOptions
+    from novaconsole.cloud.config import CloudOptions
 
     return CloudSource(server, CloudOptions(cloud, region, tls))

@@ -16,8 +16,8 @@ from novaconsole.errors import (
     CloudError,
     CloudUnreachable,
     ConsoleUnavailable,
-    Hope,
     NovaConsoleError,
+    Retryable,
     ServerAmbiguous,
     ServerNotActive,
     ServerNotFound,
@@ -131,7 +131,7 @@ def check_running(server: Server) -> None:
     raise ServerNotActive(
         f"server {server.name!r} is {server.state}, not ACTIVE",
         server.hint,
-        hope=Hope.NONE if lost else None,
+        retryable=Retryable.NONE if lost else None,
     )
 
 
@@ -201,13 +201,13 @@ def console_refused(status: int, message: str, server: Server) -> NovaConsoleErr
             )
         case 404:
             return ServerNotFound(
-                f"server {server.name!r} is gone", _LIST_HINT, hope=Hope.NONE
+                f"server {server.name!r} is gone", _LIST_HINT, retryable=Retryable.NONE
             )
         case 409:
             return ConsoleUnavailable(
                 f"server {server.name!r} is not ready: {message}",
                 "try again in a moment, or let --wait do it",
-                hope=Hope.IN_TIME,
+                retryable=Retryable.IN_TIME,
             )
         case 501:
             return ConsoleUnavailable(

@@ -16,8 +16,8 @@ from contextlib import closing, suppress
 import trio
 
 from novaconsole.cloud.server import Server
-from novaconsole.console.explain import Finished, advice, last_words
-from novaconsole.console.outcome import Ended, Reason
+from novaconsole.console.explain import closing_message, suggest
+from novaconsole.console.outcome import ConnectionSummary, Ended, Reason
 from novaconsole.errors import NovaConsoleError, TimedOut
 from novaconsole.session.connect_loop import Console
 from novaconsole.session.state import Session, SessionOptions
@@ -70,8 +70,8 @@ async def attach(
         if ended.error is not None:
             notices.error(ended.error)
         elif session.last is not None:
-            link = session.last.finished
-            await _say_farewell(ended, link, options, notices, signals)
+            connection = session.last.summary
+            await _say_farewell(ended, connection, options, notices, signals)
     return ended
 
 
@@ -86,18 +86,18 @@ async def _end_in_time(session: Session) -> None:
 
 async def _say_farewell(
     ended: Ended,
-    link: Finished,
+    connection: ConnectionSummary,
     options: SessionOptions,
     notices: Notices,
     signals: AsyncIterator[int],
 ) -> None:
     """The last words, and advice for who did not want to leave."""
-    words = last_words(ended, link)
+    words = closing_message(ended, connection)
     if words is not None:
         notices.say(words)
     if ended.reason is Reason.CLOSED:
         server = await _ask_status(options, signals)
-        hint = advice(link, server, reconnects=options.reconnect)
+        hint = suggest(connection, server, reconnects=options.reconnect)
         if hint is not None:
             notices.say(hint)
 

@@ -14,7 +14,7 @@ import trio
 
 from novaconsole.cloud import server as nova
 from novaconsole.console.connect import ConnectOptions, fail_at, reach, upgrade
-from novaconsole.console.source import CloudSource, Source, UrlSource
+from novaconsole.console.source import CloudSource, ConsoleSource, UrlSource
 from novaconsole.errors import (
     ConnectError,
     ConnectionLost,
@@ -23,9 +23,10 @@ from novaconsole.errors import (
 )
 from novaconsole.events import Fact
 from novaconsole.network.target import Target, TLSOptions
-from novaconsole.network.tls import certificate_of, resolve, start_tls, tls_context
+from novaconsole.network.tcp import resolve
+from novaconsole.network.tls import certificate_of, start_tls, tls_context
 from novaconsole.terminal.notices import Notices
-from novaconsole.websocket.connection import Link
+from novaconsole.websocket.connection import Connection
 
 # nova-serialproxy looks at the token after the upgrade, and asks the compute host.
 _TOKEN_SECONDS = 1.0
@@ -45,7 +46,7 @@ class CheckOptions:
         may_type: whether to press Enter and wait for an answer of the guest.
     """
 
-    source: Source
+    source: ConsoleSource
     connect: ConnectOptions
     may_type: bool = False
 
@@ -118,11 +119,11 @@ class _Checkup:
             stream = await self._open_stream(target, tls, stack)
             with self._step("upgrade") as step:
                 deadline = trio.current_time() + self._connect.timeout
-                link = await upgrade(
+                connection = await upgrade(
                     stack, stream, target, tls, self._connect, deadline
                 )
                 step.detail = "the server speaks websocket"
-            await self._use(link)
+            await self._use(connection)
 
     # ---- the cloud
 
@@ -199,13 +200,13 @@ class _Checkup:
 
     # ---- the console
 
-    async def _use(self, link: Link) -> None:
+    async def _use(self, connection: Connection) -> None:
         received = bytearray()
         ended, came = trio.Event(), trio.Event()
         failure: NovaConsoleError | None = None
 
         async def read() -> None:
-            async for data in link:
+            async for data in connection:
                 received.extend(data)
                 came.set()
             ended.set()
@@ -218,15 +219,15 @@ class _Checkup:
                         await ended.wait()
                     if ended.is_set():
                         raise ConnectionLost(
-                            f"hung up at once: {link.closed}",
+                            f"hung up at once: {connection.closed}",
                             "the token is wrong or has expired, or the guest's port "
                             "has moved: get a new URL",
                         )
                     step.detail = "accepted"
                 with self._step("ping") as step:
-                    step.detail, step.facts = await self._ping(link)
+                    step.detail, step.facts = await self._ping(connection)
                 with self._step("output") as step:
-                    await self._press_enter(link, came, step)
+                    await self._press_enter(connection, came, step)
                     step.facts = {"bytes": len(received)}
             except NovaConsoleError as exc:
                 failure = exc  # outside the nursery it does not come in a group
@@ -234,22 +235,24 @@ class _Checkup:
         if failure is not None:
             raise failure
 
-    async def _ping(self, link: Link) -> tuple[str, dict[str, Fact]]:
+    async def _ping(self, connection: Connection) -> tuple[str, dict[str, Fact]]:
         with trio.move_on_after(_PING_SECONDS):
-            await link.ping()
-        if link.round_trip is None:
+            await connection.ping()
+        if connection.round_trip is None:
             raise ConnectError(
                 f"no answer to a ping within {_PING_SECONDS:g} seconds",
                 "the server's compute host may be down; tell the cloud's operator",
             )
-        milliseconds = link.round_trip * 1000
+        milliseconds = connection.round_trip * 1000
         return f"{milliseconds:.1f} ms", {"milliseconds": round(milliseconds, 2)}
 
-    async def _press_enter(self, link: Link, came: trio.Event, step: Step) -> None:
+    async def _press_enter(
+        self, connection: Connection, came: trio.Event, step: Step
+    ) -> None:
         if not self._options.may_type:
             step.mark, step.detail = "skipped", "--check-enter would press Enter"
             return
-        await link.send(b"\r")
+        await connection.send(b"\r")
         with trio.move_on_after(_OUTPUT_SECONDS):
             await came.wait()
         if not came.is_set():

@@ -10,7 +10,7 @@ import trio
 from novaconsole.api import open_source
 from novaconsole.console.connect import ConnectOptions
 from novaconsole.console.outcome import Ended, Reason
-from novaconsole.console.source import Source
+from novaconsole.console.source import ConsoleSource
 from novaconsole.errors import OutputFailed, TimedOut
 from novaconsole.terminal.notices import VERBOSE, Notices
 from novaconsole.terminal.pipes import Output
@@ -32,7 +32,7 @@ class CommandOptions:
         wait: whether to wait until the server runs.
     """
 
-    source: Source
+    source: ConsoleSource
     connect: ConnectOptions
     command: str
     login: str | None = None

@@ -11,11 +11,15 @@ import trio
 from novaconsole.errors import ConnectError, HandshakeFailed
 from novaconsole.network.proxy import Proxy
 from novaconsole.network.target import Target, TLSOptions
-from novaconsole.network.tcp import ReceiveDecides, limit_receive_buffer
-from novaconsole.network.tls import open_tcp, start_tls, tls_context
-from novaconsole.websocket.connection import SUBPROTOCOLS, Link, open_link
+from novaconsole.network.tcp import ReceiveDecides, limit_receive_buffer, open_tcp
+from novaconsole.network.tls import start_tls, tls_context
+from novaconsole.websocket.connection import SUBPROTOCOLS, Connection, open_connection
 
 _log = logging.getLogger(__name__)
+_MISLED_HINT = (
+    "the cloud names this machine as its proxy, which it cannot mean: its operator "
+    "must set [serial_console] base_url"
+)
 
 
 @dataclass(frozen=True)
@@ -93,7 +97,7 @@ def fail_at(deadline: float, target: Target, options: ConnectOptions) -> Iterato
 @asynccontextmanager
 async def open_console(
     target: Target, tls: TLSOptions, options: ConnectOptions
-) -> AsyncIterator[Link]:
+) -> AsyncIterator[Connection]:
     """Connect to a serial console.
 
     Args:
@@ -119,7 +123,7 @@ async def upgrade(
     tls: TLSOptions,
     options: ConnectOptions,
     deadline: float,
-) -> Link:
+) -> Connection:
     """Make a stream a websocket; another one, where it refuses our subprotocols.
 
     Args:
@@ -134,8 +138,8 @@ async def upgrade(
         ConnectError: the server did not agree, or not in time.
     """
 
-    async def enter(stream: trio.abc.Stream, subprotocols: Sequence[str]) -> Link:
-        link = open_link(
+    async def enter(stream: trio.abc.Stream, subprotocols: Sequence[str]) -> Connection:
+        connection = open_connection(
             stream,
             target,
             deadline=deadline,
@@ -144,7 +148,7 @@ async def upgrade(
             keepalive=options.keepalive,
             limit_inflow=partial(limit_receive_buffer, stream),
         )
-        return await stack.enter_async_context(link)
+        return await stack.enter_async_context(connection)
 
     try:
         return await enter(stream, options.subprotocols)
@@ -155,3 +159,39 @@ async def upgrade(
     with fail_at(deadline, target, options):
         stream = await open_stream(target, tls, options.proxy(target))
     return await enter(stream, ())
+
+
+@dataclass(frozen=True)
+class ConsoleAddress:
+    """A console that can be connected to now.
+
+    Attributes:
+        target: its websocket.
+        tls: how to trust it.
+        misled: whether a cloud elsewhere names this machine, which it cannot mean.
+    """
+
+    target: Target
+    tls: TLSOptions
+    misled: bool = False
+
+
+@asynccontextmanager
+async def open_destination(
+    destination: ConsoleAddress, options: ConnectOptions
+) -> AsyncIterator[Connection]:
+    """Connect to a console that has been located.
+
+    Raises:
+        ConnectError: it cannot be reached, or not in time.
+        UsageError: a file for TLS cannot be used.
+    """
+    async with AsyncExitStack() as stack:
+        console = open_console(destination.target, destination.tls, options)
+        try:
+            connection = await stack.enter_async_context(console)
+        except ConnectError as exc:
+            if not destination.misled:
+                raise
+            raise ConnectError(str(exc), _MISLED_HINT, retryable=exc.retryable) from exc
+        yield connection

@@ -21,7 +21,8 @@ import trio
 
 from novaconsole.errors import ConnectionLost, HandshakeFailed
 from novaconsole.terminal.tty import set_size
-from novaconsole.websocket.connection import Link, accept_link
+from novaconsole.websocket.connection import Connection
+from novaconsole.websocket.server import accept_connection
 
 _GREETING = (
     b"This is a shell on your own machine, reached as the serial console of a server"
@@ -73,11 +74,13 @@ class _Server:
     async def handle(self, stream: trio.abc.Stream) -> None:
         deadline = trio.current_time() + _UPGRADE_SECONDS
         with suppress(HandshakeFailed):
-            async with accept_link(stream, self._allows, deadline=deadline) as link:
-                if link is not None:
+            async with accept_connection(
+                stream, self._allows, deadline=deadline
+            ) as connection:
+                if connection is not None:
                     async with self._turn:
                         await self._reboot_if_off()
-                        await self._relay(link)
+                        await self._relay(connection)
 
     async def end(self) -> None:
         """Leave nothing behind."""
@@ -93,11 +96,11 @@ class _Server:
             await self._guest.end()
             self._guest = _Guest(self._command, self._size)
 
-    async def _relay(self, link: Link) -> None:
+    async def _relay(self, connection: Connection) -> None:
         async with trio.open_nursery() as nursery:
 
             async def type_into_guest() -> None:
-                async for data in link:
+                async for data in connection:
                     await self._guest.send_all(data)
                 nursery.cancel_scope.cancel(reason="the client has gone")
 
@@ -105,17 +108,17 @@ class _Server:
                 await self._guest.wait_ended()
                 # Jobs that it left may hold the pty open for ever.
                 await trio.sleep(_HANGUP_SECONDS)
-                await link.aclose("Target closed")
+                await connection.aclose("Target closed")
                 nursery.cancel_scope.cancel(reason="the guest has ended")
 
             nursery.start_soon(type_into_guest)
             nursery.start_soon(hang_up_with_the_shell)
             with suppress(ConnectionLost):
                 greeting, self._greeting = self._greeting, b""
-                await link.send(greeting)
+                await connection.send(greeting)
                 while data := await self._guest.receive_some():
-                    await link.send(data)
-                await link.aclose("Target closed")
+                    await connection.send(data)
+                await connection.aclose("Target closed")
             nursery.cancel_scope.cancel(reason="the guest has ended")
 
 

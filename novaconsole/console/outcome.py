@@ -8,8 +8,19 @@ import enum
 import signal
 from dataclasses import dataclass
 
-from novaconsole.errors import NovaConsoleError
+import trio
 
+from novaconsole.errors import NovaConsoleError
+from novaconsole.events import Fact
+from novaconsole.network.target import Target
+from novaconsole.websocket.close import CloseReason
+from novaconsole.websocket.connection import Connection
+
+# nova-serialproxy looks at the token after the upgrade, and hangs up a moment later;
+# when the compute host does not answer, it takes 60 seconds.
+_AT_ONCE_SECONDS = 10
+SETTLED_SECONDS = 1.0
+_RPC_SECONDS = 55
 _STATUS_GONE = 3
 _STATUS_TIMED_OUT = 124  # as timeout(1)
 
@@ -31,44 +42,6 @@ EXIT_STATUSES = (
         "signal n: 129 hang-up, 130 Ctrl-C, 131 quit, 143 termination",
     ),
 )
-
-# RFC 6455 section 7.4.1 and the IANA registry of close codes, in a user's words.
-_CLOSE_CODES = {
-    1000: "closed normally",
-    1001: "the server is going away",
-    1002: "websocket protocol error",
-    1003: "kind of data not accepted",
-    1005: "closed without a code",
-    1007: "text that is not UTF-8",
-    1008: "refused by policy",
-    1009: "message too big",
-    1011: "the server failed",
-    1012: "the service is restarting",
-    1013: "try again later",
-    1014: "bad gateway",
-}
-
-
-@dataclass(frozen=True)
-class Closed:
-    """How the websocket ended.
-
-    Attributes:
-        code: the close code that the other side sent; None where the connection went
-            away without a close frame (which RFC 6455 calls 1006).
-        reason: the text that came with the code, or what is known of the loss.
-    """
-
-    code: int | None
-    reason: str = ""
-
-    def __str__(self) -> str:
-        if self.code is None:
-            return self.reason or "gone without a close frame"
-        words = _CLOSE_CODES.get(self.code, "closed")
-        if not self.reason:
-            return f"{words} (code {self.code})"
-        return f"{self.reason} (code {self.code}, {words})"
 
 
 class Reason(enum.Enum):
@@ -98,7 +71,7 @@ class Ended:
 
     reason: Reason
     signum: int | None = None
-    closed: Closed | None = None
+    closed: CloseReason | None = None
     error: NovaConsoleError | None = None
 
     @property
@@ -115,3 +88,82 @@ class Ended:
                 return 128 + (self.signum or 0)
             case _:
                 return 0
+
+
+@dataclass(frozen=True)
+class ConnectionSummary:
+    """What is known of a link that has ended.
+
+    Attributes:
+        title: the server's name or address.
+        named: whether a cloud was asked for the server.
+        seconds: how long the link was open.
+        bytes_in: payload received.
+        closed: how it ended; None while nobody but us has ended it.
+        bytes_out: payload sent.
+    """
+
+    title: str
+    named: bool
+    seconds: float
+    bytes_in: int
+    closed: CloseReason | None = None
+    bytes_out: int = 0
+
+    def as_event(self) -> dict[str, Fact]:
+        """For programs; there is no code where the other side has sent none."""
+        closed = self.closed
+        return {
+            "code": closed.code if closed else None,
+            "reason": closed.reason if closed else "",
+            "seconds": round(self.seconds, 3),
+            "bytes_in": self.bytes_in,
+            "bytes_out": self.bytes_out,
+        }
+
+    @property
+    def was_used(self) -> bool:
+        """Whether it led to a console; the proxy accepts everybody at first."""
+        return self.bytes_in > 0 or self.seconds >= SETTLED_SECONDS
+
+    @property
+    def is_refusal(self) -> bool:
+        """Whether the proxy did not want us, or found nothing behind it.
+
+        For a bad token, a refused guest or a wrong Origin it accepts the upgrade and
+        then hangs up without a word.
+        """
+        return (
+            self._is_speechless
+            and self.bytes_in == 0
+            and self.seconds < _AT_ONCE_SECONDS
+        )
+
+    @property
+    def is_late_refusal(self) -> bool:
+        """Whether the proxy waited for the compute host, in vain."""
+        return (
+            self._is_speechless and self.bytes_in == 0 and self.seconds > _RPC_SECONDS
+        )
+
+    @property
+    def _is_speechless(self) -> bool:
+        closed = self.closed
+        return closed is not None and closed.code is None and not closed.reason
+
+
+def summarize(connection: Connection, target: Target) -> ConnectionSummary:
+    """What is known of a link, for the last words.
+
+    Args:
+        connection: the websocket.
+        target: what it leads to.
+    """
+    return ConnectionSummary(
+        title=target.title,
+        named=target.name is not None,
+        seconds=trio.current_time() - connection.opened_at,
+        bytes_in=connection.bytes_in,
+        closed=connection.closed,
+        bytes_out=connection.bytes_out,
+    )

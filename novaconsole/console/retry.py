@@ -3,18 +3,59 @@
 Pure decisions; `console.py` carries them out.
 """
 
-from novaconsole.console.backoff import Backoff
-from novaconsole.console.explain import Finished
-from novaconsole.errors import Hope, NovaConsoleError
+import random
+from collections.abc import Callable
+
+from novaconsole.console.outcome import ConnectionSummary
+from novaconsole.errors import NovaConsoleError, Retryable
 
 _TRIES = 60  # five minutes of a network that refuses at once
 _TRIES_WITH_ONE_URL = 20  # a minute and a half, for the guest to boot
 _MOST_SECONDS_BETWEEN_TRIES = 5.0
 # A boot loader shows its menu for five seconds: who looks less often misses it.
 _MOST_SECONDS_BETWEEN_LOOKS = 1.5
+_FIRST_SECONDS = 0.25
+_FACTOR = 1.5
+_JITTER = 0.2  # many clients lose one proxy at the same moment
 
 
-class Persistence:
+class Backoff:
+    """The pauses of one outage.
+
+    Args:
+        tries: how many may fail.
+        most_seconds: the longest pause, but for the jitter.
+        uniform: random.uniform, or what takes its place.
+
+    Attributes:
+        failed: tries that have failed.
+    """
+
+    def __init__(
+        self,
+        tries: int,
+        most_seconds: float,
+        uniform: Callable[[float, float], float] = random.uniform,
+    ) -> None:
+        self.failed = 0
+        self._tries = tries
+        self._most_seconds = most_seconds
+        self._uniform = uniform
+        self._seconds = _FIRST_SECONDS
+
+    def pause(self) -> float:
+        """Seconds to wait now; longer each time."""
+        seconds = self._seconds
+        self._seconds = min(self._most_seconds, seconds * _FACTOR)
+        return seconds * self._uniform(1 - _JITTER, 1 + _JITTER)
+
+    def fail(self) -> bool:
+        """A try has failed; whether another may be made."""
+        self.failed += 1
+        return self.failed < self._tries
+
+
+class RetryPolicy:
     """Decides what the user's wishes mean after each try.
 
     Args:
@@ -53,15 +94,17 @@ class Persistence:
         """
         if not self._is_wanted:
             return None
-        match error.hope:
-            case Hope.IN_TIME:
+        match error.retryable:
+            case Retryable.IN_TIME:
                 return self._looks.pause()
-            case Hope.SOON if self._tries.fail():
+            case Retryable.SOON if self._tries.fail():
                 return self._tries.pause()
             case _:
                 return None
 
-    def after_link(self, link: Finished, *, by_hand: bool = False) -> float | None:
+    def after_link(
+        self, connection: ConnectionSummary, *, by_hand: bool = False
+    ) -> float | None:
         """A link has ended, by the user's `~R` or by itself.
 
         Returns:
@@ -71,7 +114,7 @@ class Persistence:
             self.was_attached = self._by_hand = True
             self._start_outage()
             return 0
-        if link.was_used:
+        if connection.was_used:
             self.was_attached = True
             self._by_hand = False
             self._start_outage()

@@ -1,69 +1,25 @@
 """Where the console is: given as a URL, asked of a cloud, or started for a try-out."""
 
 import os
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Protocol
 
 import trio
 
 from novaconsole.cloud import server as nova
-from novaconsole.cloud.client import Cloud, CloudOptions
+from novaconsole.cloud.client import Cloud
+from novaconsole.cloud.config import CloudOptions
 from novaconsole.cloud.server import Server
-from novaconsole.console.connect import ConnectOptions, open_console
+from novaconsole.console.connect import ConsoleAddress
 from novaconsole.errors import (
-    ConnectError,
     ConsoleUnavailable,
     ServerNotFound,
     UsageError,
 )
 from novaconsole.network.target import Target, TLSOptions, is_loopback
-from novaconsole.websocket.connection import Link
-
-_MISLED_HINT = (
-    "the cloud names this machine as its proxy, which it cannot mean: its operator "
-    "must set [serial_console] base_url"
-)
 
 
-@dataclass(frozen=True)
-class Destination:
-    """A console that can be connected to now.
-
-    Attributes:
-        target: its websocket.
-        tls: how to trust it.
-        misled: whether a cloud elsewhere names this machine, which it cannot mean.
-    """
-
-    target: Target
-    tls: TLSOptions
-    misled: bool = False
-
-
-@asynccontextmanager
-async def open_destination(
-    destination: Destination, options: ConnectOptions
-) -> AsyncIterator[Link]:
-    """Connect to a console that has been located.
-
-    Raises:
-        ConnectError: it cannot be reached, or not in time.
-        UsageError: a file for TLS cannot be used.
-    """
-    async with AsyncExitStack() as stack:
-        console = open_console(destination.target, destination.tls, options)
-        try:
-            link = await stack.enter_async_context(console)
-        except ConnectError as exc:
-            if not destination.misled:
-                raise
-            raise ConnectError(str(exc), _MISLED_HINT, hope=exc.hope) from exc
-        yield link
-
-
-class Source(Protocol):
+class ConsoleSource(Protocol):
     """Something that knows where the console is.
 
     Attributes:
@@ -86,7 +42,7 @@ class Source(Protocol):
         """
         ...
 
-    async def locate(self) -> Destination:
+    async def locate(self) -> ConsoleAddress:
         """Find out where the console is now.
 
         Raises:
@@ -150,9 +106,9 @@ class UrlSource(_NothingToStart, _NoCloud):
         """The host."""
         return self.target.host
 
-    async def locate(self) -> Destination:
+    async def locate(self) -> ConsoleAddress:
         """As given."""
-        return Destination(self.target, self.tls)
+        return ConsoleAddress(self.target, self.tls)
 
 
 class DemoSource(_NoCloud):
@@ -165,7 +121,7 @@ class DemoSource(_NoCloud):
     title = "demo"
 
     def __init__(self) -> None:
-        self._destination: Destination | None = None
+        self._destination: ConsoleAddress | None = None
 
     async def start(self, nursery: trio.Nursery, size: os.terminal_size) -> None:
         """Start a shell and a server for it."""
@@ -173,9 +129,9 @@ class DemoSource(_NoCloud):
 
         url = await nursery.start(serve_demo, size)
         target = replace(Target.parse(url), name=self.title)
-        self._destination = Destination(target, TLSOptions())
+        self._destination = ConsoleAddress(target, TLSOptions())
 
-    async def locate(self) -> Destination:
+    async def locate(self) -> ConsoleAddress:
         """Where it was started."""
         assert self._destination is not None
         return self._destination
@@ -208,7 +164,7 @@ class CloudSource(_NothingToStart):
         """Its name; before it is found, what the user calls it."""
         return self._server.name if self._server else self.wanted
 
-    async def locate(self) -> Destination:
+    async def locate(self) -> ConsoleAddress:
         """Ask the cloud for the server, and for a new URL if it is running."""
         return await trio.to_thread.run_sync(self._locate, abandon_on_cancel=True)
 
@@ -251,7 +207,7 @@ class CloudSource(_NothingToStart):
             raise nova.no_such_server(self.wanted, self._names) from None
         return self._server
 
-    def open_console(self, server: Server) -> Destination:
+    def open_console(self, server: Server) -> ConsoleAddress:
         """Ask for a new URL of the console of a server that runs; blocks.
 
         Raises:
@@ -266,9 +222,9 @@ class CloudSource(_NothingToStart):
                 "its operator must set [serial_console] base_url",
             ) from exc
         misled = is_loopback(target.host) and not is_loopback(cloud.host or "")
-        return Destination(target, cloud.tls, misled)
+        return ConsoleAddress(target, cloud.tls, misled)
 
-    def _locate(self) -> Destination:
+    def _locate(self) -> ConsoleAddress:
         server = self.find_server()
         nova.check_running(server)
         return self.open_console(server)

@@ -21,7 +21,7 @@ import re
 
 from novaconsole.errors import GuestNotReady
 from novaconsole.guest import script as guestscript
-from novaconsole.guest.login import CTRL_C, ENTER, Printed, Whereabouts
+from novaconsole.guest.login import CTRL_C, ENTER, LoginDialogue, Printed
 
 _LOADER_SECONDS = 10.0
 _REPEAT_SECONDS = 2.0
@@ -47,7 +47,7 @@ class _Phase(enum.Enum):
     OVER = enum.auto()
 
 
-class RemoteShell:
+class RemoteCommand:
     """Takes what comes of the console, and says what to type and what to show.
 
     Args:
@@ -60,7 +60,7 @@ class RemoteShell:
         error: why the command has not been run to its end; None where it has.
     """
 
-    def __init__(self, command: str, mark: str, where: Whereabouts) -> None:
+    def __init__(self, command: str, mark: str, where: LoginDialogue) -> None:
         self._mark = mark.encode() + b"_"
         self._loader = guestscript.loader(mark) + ENTER
         self._lines = guestscript.script_lines(command)

@@ -99,7 +99,7 @@ class Patterns:
         return Match(index, before, found.group(), found.groups()), found.end()
 
 
-class Window:
+class OutputBuffer:
     """The latest text of a guest, and up to where it has been matched."""
 
     def __init__(self) -> None:

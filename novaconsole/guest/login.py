@@ -72,7 +72,7 @@ class Printed:
         return _LOGIN.search(self.line) is not None
 
 
-class Whereabouts:
+class LoginDialogue:
     """Finds out where the guest is, and logs in.
 
     Args:

@@ -10,7 +10,7 @@ import trio
 from novaconsole.errors import ConnectError, UsageError
 from novaconsole.network.proxy import Proxy
 from novaconsole.network.target import Target
-from novaconsole.network.tls import error_words, first_cause
+from novaconsole.network.tcp import error_words, first_cause
 from novaconsole.redaction import printable
 
 _MAX_BYTES = 255  # of user, password and name: one byte holds their length

@@ -3,9 +3,6 @@
 The only module that touches `ssl`.
 """
 
-import errno
-import os
-import socket
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -56,29 +53,6 @@ def _bad_file(option: str, path: object, exc: OSError) -> UsageError:
     else:
         reason = "not a PEM file"
     return UsageError(f"{option}: {path}: {reason}")
-
-
-async def resolve(target: Target) -> list[str]:
-    """The addresses that the target's name stands for on this machine.
-
-    Raises:
-        ConnectError: none.
-    """
-    with _mapped_socket_errors(target):
-        found = await trio.socket.getaddrinfo(
-            target.host, target.port, type=socket.SOCK_STREAM
-        )
-    return sorted({str(address[0]) for *_, address in found})
-
-
-async def open_tcp(target: Target) -> trio.abc.Stream:
-    """Connect to the target.
-
-    Raises:
-        ConnectError: the name, the way or the port is bad.
-    """
-    with _mapped_socket_errors(target):
-        return await trio.open_tcp_stream(target.host, target.port)
 
 
 async def start_tls(
@@ -140,52 +114,6 @@ def certificate_of(stream: TLSStream) -> Certificate | None:
         ),
         tls=stream.version() or "TLS",
     )
-
-
-@contextmanager
-def _mapped_socket_errors(target: Target) -> Iterator[None]:
-    try:
-        yield
-    except socket.gaierror as exc:
-        raise _bad_name(target, exc.strerror) from exc
-    except UnicodeError as exc:  # the name cannot even be asked for
-        raise _bad_name(target, "it is malformed") from exc
-    except OSError as exc:
-        first = first_cause(exc)
-        raise ConnectError(
-            f"cannot connect to {target.address}: {error_words(first)}",
-            _HINTS.get(first.errno or 0, "check the address, and the network here"),
-        ) from exc
-
-
-def _bad_name(target: Target, reason: str | None) -> ConnectError:
-    return ConnectError(
-        f"the name {printable(target.host)} cannot be resolved: {reason}",
-        "check the host in the console URL, and this machine's DNS or VPN",
-    )
-
-
-def first_cause(exc: OSError) -> OSError:
-    """Trio says "all attempts failed" and keeps what happened in the cause."""
-    cause: BaseException | None = exc.__cause__
-    while isinstance(cause, BaseExceptionGroup):
-        cause = cause.exceptions[0]
-    return cause if isinstance(cause, OSError) else exc
-
-
-def error_words(exc: OSError) -> str:
-    """What happened to a socket, without the address."""
-    # str(exc) of trio repeats the address.
-    return os.strerror(exc.errno).lower() if exc.errno else str(exc)
-
-
-_UNREACHABLE_HINT = "is a VPN or a route to the cloud missing?"
-_HINTS = {
-    errno.ECONNREFUSED: "nothing listens there: is nova-serialproxy running?",
-    errno.ENETUNREACH: _UNREACHABLE_HINT,
-    errno.EHOSTUNREACH: _UNREACHABLE_HINT,
-    errno.ETIMEDOUT: _UNREACHABLE_HINT,
-}
 
 
 @contextmanager

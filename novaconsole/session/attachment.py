@@ -4,9 +4,9 @@ from dataclasses import dataclass, field
 
 import trio
 
-from novaconsole.console.explain import Finished
+from novaconsole.console.outcome import ConnectionSummary, summarize
 from novaconsole.network.target import Target
-from novaconsole.websocket.connection import Link
+from novaconsole.websocket.connection import Connection
 
 
 @dataclass
@@ -17,7 +17,7 @@ class Attachment:
     rebooted meanwhile.
 
     Attributes:
-        link: the websocket.
+        connection: the websocket.
         target: what it leads to.
         typed: takes what is for the guest.
         enter_typed: Enter was among it.
@@ -25,7 +25,7 @@ class Attachment:
         reconnect: the user has asked for another link.
     """
 
-    link: Link
+    connection: Connection
     target: Target
     typed: trio.MemorySendChannel[bytes]
     enter_typed: trio.Event = field(default_factory=trio.Event)
@@ -33,23 +33,6 @@ class Attachment:
     reconnect: trio.Event = field(default_factory=trio.Event)
 
     @property
-    def finished(self) -> Finished:
+    def summary(self) -> ConnectionSummary:
         """What is known of the link, for the last words."""
-        return finished(self.link, self.target)
-
-
-def finished(link: Link, target: Target) -> Finished:
-    """What is known of a link, for the last words.
-
-    Args:
-        link: the websocket.
-        target: what it leads to.
-    """
-    return Finished(
-        title=target.title,
-        named=target.name is not None,
-        seconds=trio.current_time() - link.opened_at,
-        bytes_in=link.bytes_in,
-        closed=link.closed,
-        bytes_out=link.bytes_out,
-    )
+        return summarize(self.connection, self.target)

@@ -4,19 +4,24 @@ import math
 
 import trio
 
-from novaconsole.console.explain import SETTLED_SECONDS, Finished, loss
-from novaconsole.console.outcome import Ended, Reason
-from novaconsole.console.source import open_destination
+from novaconsole.console.connect import open_destination
+from novaconsole.console.explain import describe_loss
+from novaconsole.console.outcome import (
+    SETTLED_SECONDS,
+    ConnectionSummary,
+    Ended,
+    Reason,
+)
 from novaconsole.errors import NovaConsoleError, OutputFailed
-from novaconsole.guest.expect import Window
+from novaconsole.guest.expect import OutputBuffer
 from novaconsole.network.target import Target
 from novaconsole.session.attachment import Attachment
-from novaconsole.session.history import Replay
+from novaconsole.session.history import HistoryReplay
 from novaconsole.session.keyboard import PipedInput, read_keyboard, send_input
 from novaconsole.session.silence import explain_silence
 from novaconsole.session.state import Session
 from novaconsole.terminal.pipes import Output
-from novaconsole.websocket.connection import Link
+from novaconsole.websocket.connection import Connection
 
 
 class Console:
@@ -32,8 +37,8 @@ class Console:
         piped = session.stdio.piped
         may_send = not options.unattended.read_only
         self._piped = PipedInput(piped) if piped and may_send else None
-        self._replay = Replay(options.history) if options.history else None
-        self._window = Window()
+        self._replay = HistoryReplay(options.history) if options.history else None
+        self._window = OutputBuffer()
         self._has_announced = False
         self._told: str | None = None  # in this outage
 
@@ -51,30 +56,34 @@ class Console:
                 session.end(Ended(Reason.CLOSED, error=exc))
 
     async def _stay_attached(self) -> None:
-        session, persistence = self._session, self._session.persistence
+        session, retry_policy = self._session, self._session.retry_policy
         while True:
             try:
-                link, by_hand = await self._attach_once()
+                connection, by_hand = await self._attach_once()
             except NovaConsoleError as exc:
-                pause = persistence.after_error(exc)
+                pause = retry_policy.after_error(exc)
                 if pause is None:
                     raise
                 self._tell(f"waiting: {exc}")
             else:
                 # Nothing sent and nothing received: it was no console at all.
-                was_used = link.bytes_out > 0 or not link.is_refusal
+                was_used = connection.bytes_out > 0 or not connection.is_refusal
                 if session.input_has_ended and was_used:
-                    session.end(Ended(Reason.INPUT_ENDED, closed=link.closed))
+                    session.end(Ended(Reason.INPUT_ENDED, closed=connection.closed))
                     return
-                pause = persistence.after_link(link, by_hand=by_hand)
+                pause = retry_policy.after_link(connection, by_hand=by_hand)
                 if pause is None:
-                    session.end(Ended(Reason.CLOSED, closed=link.closed))
+                    session.end(Ended(Reason.CLOSED, closed=connection.closed))
                     return
                 session.notices.event("reconnecting", by_hand=by_hand)
-                self._tell("reconnecting" if by_hand else f"{loss(link)}; reconnecting")
+                self._tell(
+                    "reconnecting"
+                    if by_hand
+                    else f"{describe_loss(connection)}; reconnecting"
+                )
             await trio.sleep(pause)
 
-    async def _attach_once(self) -> tuple[Finished, bool]:
+    async def _attach_once(self) -> tuple[ConnectionSummary, bool]:
         """Attach once, until the link ends; how it ended, and whether by hand."""
         session, source = self._session, self._options.source
         destination = await source.locate()
@@ -82,20 +91,24 @@ class Console:
         session.notices.event("connecting", title=target.title, url=target.masked_url)
         if target.secure and tls.insecure and not self._has_announced:
             session.notices.say("the certificate is not checked (--insecure)")
-        async with open_destination(destination, self._options.connect) as link:
-            return await self._use(link, target)
+        async with open_destination(destination, self._options.connect) as connection:
+            return await self._use(connection, target)
 
-    async def _use(self, link: Link, target: Target) -> tuple[Finished, bool]:
+    async def _use(
+        self, connection: Connection, target: Target
+    ) -> tuple[ConnectionSummary, bool]:
         session = self._session
         # A person and a paste bound what is typed; a pipe has to wait.
         limit = math.inf if session.stdio.keyboard else 0
         send, receive = trio.open_memory_channel[bytes](limit)
-        attachment = Attachment(link, target, send)
+        attachment = Attachment(connection, target, send)
         session.attach(attachment)
         again = "again " if self._has_announced else ""
         self._mark(f"attached {again}to {target.title}")
         session.notices.event("attached", title=target.title, url=target.masked_url)
-        self._window = Window()  # what was torn off with the last link is no beginning
+        self._window = (
+            OutputBuffer()
+        )  # what was torn off with the last link is no beginning
         if self._replay:
             session.quiet_since = math.inf  # the end of piped input waits for it
         try:
@@ -110,26 +123,26 @@ class Console:
                 tasks.cancel_scope.cancel(reason="the user wants another link")
         finally:
             session.detach()
-            self._mark(loss(attachment.finished))
-            session.notices.event("closed", **attachment.finished.as_event())
-        return attachment.finished, attachment.reconnect.is_set()
+            self._mark(describe_loss(attachment.summary))
+            session.notices.event("closed", **attachment.summary.as_event())
+        return attachment.summary, attachment.reconnect.is_set()
 
     async def _read(self, attachment: Attachment, tasks: trio.CancelScope) -> None:
         """Show what the guest sends, up to the end of the link."""
         if self._replay:
             source = self._options.source
             start = await self._replay.join(
-                attachment.link,
+                attachment.connection,
                 source,
                 self._options.log.write,
                 self._session.notices.say,
             )
-            if attachment.link.bytes_in:
+            if attachment.connection.bytes_in:
                 attachment.output_came.set()  # which the history alone is not
             await self._write(start)
             self._look_at(start)
             self._session.quiet_since = trio.current_time()
-        async for data in attachment.link:
+        async for data in attachment.connection:
             await self._options.log.write(data)
             await self._show(attachment, data)
             self._look_at(data)
@@ -156,7 +169,7 @@ class Console:
         attachment.output_came.set()
         started = trio.current_time()
         await self._write(data)
-        attachment.link.note_shown(len(data), started)
+        attachment.connection.note_shown(len(data), started)
         self._session.quiet_since = trio.current_time()
 
     async def _write(self, data: bytes) -> None:

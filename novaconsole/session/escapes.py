@@ -83,7 +83,7 @@ class Command:
     action: Action
 
 
-Event = Send | Command
+KeyboardEvent = Send | Command
 
 
 def parse_escape_char(text: str) -> bytes | None:
@@ -166,7 +166,7 @@ class EscapeParser:
         """
         return self._char is not None and (self._at_line_start or self._pending)
 
-    def feed(self, data: bytes) -> list[Event]:
+    def feed(self, data: bytes) -> list[KeyboardEvent]:
         """Take what was typed; return what follows from it, in order.
 
         Bytes are held back only behind a pending escape character: the character
@@ -179,7 +179,7 @@ class EscapeParser:
             # Most of a paste: many lines at once.
             self._at_line_start = data[-1] in (_CR, _LF)
             return [Send(data)]
-        events: list[Event] = []
+        events: list[KeyboardEvent] = []
         out = bytearray()
         position = 0
         while position < len(data):

@@ -5,9 +5,9 @@ from collections.abc import Awaitable, Callable
 import trio
 
 from novaconsole.cloud.console_log import Seen, for_screen, last_lines
-from novaconsole.console.source import Source
+from novaconsole.console.source import ConsoleSource
 from novaconsole.errors import ConnectionLost, NovaConsoleError
-from novaconsole.websocket.connection import Link
+from novaconsole.websocket.connection import Connection
 
 _FETCH_SECONDS = 10.0
 # A hard reboot starts the log afresh: what was seen is not in it, all of it is new.
@@ -17,7 +17,7 @@ _ALL_LINES = 1_000_000
 _PICK_UP_SECONDS = 0.05
 
 
-class Replay:
+class HistoryReplay:
     """Shows the past first; knows after an outage what has been seen.
 
     Args:
@@ -35,15 +35,15 @@ class Replay:
 
     async def join(
         self,
-        link: Link,
-        source: Source,
+        connection: Connection,
+        source: ConsoleSource,
         log: Callable[[bytes], Awaitable[None]],
         say: Callable[[str], None],
     ) -> bytes:
         """Fetch the log, and find out how the live stream goes on from it.
 
         Args:
-            link: just opened.
+            connection: just opened.
             source: has the console log.
             log: told the live bytes as they come.
             say: told why there is no history.
@@ -62,7 +62,7 @@ class Replay:
                 text = await self._fetch(source, say)
                 with trio.move_on_after(_FETCH_SECONDS):
                     try:
-                        await link.ping()
+                        await connection.ping()
                     except ConnectionLost:
                         return  # what is left to read ends by itself
                 await trio.sleep(_PICK_UP_SECONDS)
@@ -73,7 +73,7 @@ class Replay:
             while not has_all:
                 data: bytes | None = b""
                 with trio.CancelScope() as reading:  # not the log: it wants every byte
-                    data = await anext(link, None)
+                    data = await anext(connection, None)
                 if data is None:
                     break
                 live += data
@@ -91,7 +91,7 @@ class Replay:
             say("some output may be missing here, or be shown twice")
         return for_screen(gap.text) + bytes(live)
 
-    async def alone(self, source: Source) -> bytes:
+    async def alone(self, source: ConsoleSource) -> bytes:
         """The log of a server that cannot be attached to; empty if there is none."""
         with trio.move_on_after(_FETCH_SECONDS):
             try:
@@ -102,7 +102,9 @@ class Replay:
             return shown if shown.endswith(b"\n") or not shown else shown + b"\r\n"
         return b""
 
-    async def _fetch(self, source: Source, say: Callable[[str], None]) -> str | None:
+    async def _fetch(
+        self, source: ConsoleSource, say: Callable[[str], None]
+    ) -> str | None:
         with trio.move_on_after(_FETCH_SECONDS):
             try:
                 text = await source.console_log()

@@ -67,7 +67,7 @@ def _type(session: Session, typed: bytes) -> None:
         attachment.typed.send_nowait(typed)
         if b"\r" in typed or b"\n" in typed:
             attachment.enter_typed.set()
-    elif _INTERRUPT in typed and not session.persistence.was_attached:
+    elif _INTERRUPT in typed and not session.retry_policy.was_attached:
         session.end(Ended(Reason.SIGNAL, signum=SIGINT))  # nobody else can mean it
     else:
         session.ring()
@@ -104,7 +104,7 @@ async def send_input(
         if session.options.recording:
             session.options.recording.input(data)
         try:
-            await attachment.link.send(data)
+            await attachment.connection.send(data)
         except ConnectionLost:
             return  # who reads finds out why, after the guest's last bytes
     if session.ended is not None:  # "~.": all that was typed before it has left
@@ -165,16 +165,16 @@ def _info_lines(session: Session) -> list[str]:
         files.append(f"recording: {recording.path if recording.is_open else 'none'}")
     if attachment is None:
         return ["not attached: waiting for the server or the network", *files]
-    link = attachment.link
-    attached = timedelta(seconds=round(trio.current_time() - link.opened_at))
-    if link.round_trip is not None:
-        delay = f"{link.round_trip * 1000:.1f} ms"
+    connection = attachment.connection
+    attached = timedelta(seconds=round(trio.current_time() - connection.opened_at))
+    if connection.round_trip is not None:
+        delay = f"{connection.round_trip * 1000:.1f} ms"
     else:
         delay = "not known" if session.options.connect.keepalive else "no keepalive"
     return [
         f"attached to: {attachment.target}",
         f"for: {attached}",
-        f"bytes: {link.bytes_in} in, {link.bytes_out} out",
+        f"bytes: {connection.bytes_in} in, {connection.bytes_out} out",
         f"round trip: {delay}",
         *files,
     ]

@@ -12,7 +12,7 @@ import trio
 from novaconsole.errors import ConnectionLost, NovaConsoleError
 from novaconsole.session.attachment import Attachment
 from novaconsole.session.state import Session
-from novaconsole.websocket.connection import Link
+from novaconsole.websocket.connection import Connection
 
 _AFTER_ENTER_SECONDS = 4.0
 _ANSWER_SECONDS = 10.0
@@ -32,19 +32,19 @@ async def explain_silence(session: Session, attachment: Attachment) -> None:
     await trio.sleep(_AFTER_ENTER_SECONDS)
     if session.silence_explained:
         return
-    words = await _find_reason(session, attachment.link)
+    words = await _find_reason(session, attachment.connection)
     if words is not None and not attachment.output_came.is_set():
         session.silence_explained = True
         session.notices.say(words)
 
 
-async def _find_reason(session: Session, link: Link) -> str | None:
-    if link.bytes_in:
+async def _find_reason(session: Session, connection: Connection) -> str | None:
+    if connection.bytes_in:
         return None
     answered = False
     with trio.move_on_after(_ANSWER_SECONDS):
         try:
-            await link.ping()
+            await connection.ping()
         except ConnectionLost:
             return None
         answered = True

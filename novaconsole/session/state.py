@@ -20,8 +20,8 @@ from novaconsole.capture.log import SessionLog
 from novaconsole.capture.recording import Recording
 from novaconsole.console.connect import ConnectOptions
 from novaconsole.console.outcome import Ended, Reason
-from novaconsole.console.retry import Persistence
-from novaconsole.console.source import Source
+from novaconsole.console.retry import RetryPolicy
+from novaconsole.console.source import ConsoleSource
 from novaconsole.errors import NovaConsoleError
 from novaconsole.session.attachment import Attachment
 from novaconsole.session.display import Display
@@ -56,7 +56,7 @@ class SessionOptions:
         unattended: what ends the session by itself.
     """
 
-    source: Source
+    source: ConsoleSource
     connect: ConnectOptions
     escape: bytes | None
     log: SessionLog
@@ -107,7 +107,7 @@ class Session:
         self.failure: NovaConsoleError | None = None
         self.attachment: Attachment | None = None
         self.last: Attachment | None = None
-        self.persistence = Persistence(
+        self.retry_policy = RetryPolicy(
             wait=options.wait, reconnect=options.reconnect, renews=options.source.renews
         )
         self.input_has_ended = False
@@ -133,7 +133,7 @@ class Session:
             return
         self.ended = ended
         if self.attachment and ended.reason is not Reason.INPUT_ENDED:
-            self.attachment.link.close_timeout = _HASTY_GOODBYE_SECONDS
+            self.attachment.connection.close_timeout = _HASTY_GOODBYE_SECONDS
         scope = self.nursery.cancel_scope
         if grace:
             scope.deadline = min(scope.deadline, trio.current_time() + grace)
@@ -175,7 +175,7 @@ class Session:
         if self.attachment is not None:
             self.last, self.attachment = self.attachment, None
             if hasty:
-                self.last.link.close_timeout = _HASTY_GOODBYE_SECONDS
+                self.last.connection.close_timeout = _HASTY_GOODBYE_SECONDS
 
     def say_how_to_leave(self) -> None:
         """The second line that everybody is told."""

@@ -23,7 +23,7 @@ _PASSED = "\0"
 _BLANKS = re.compile("\t\0*|\0+")
 
 
-class Row:
+class ScreenLine:
     """One row of such a screen, and the cursor in it."""
 
     def __init__(self) -> None:

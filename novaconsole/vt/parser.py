@@ -28,7 +28,7 @@ class Text:
 
 
 @dataclass(frozen=True)
-class Sequence:
+class ControlSequence:
     """An escape sequence, a control sequence or a control string.
 
     Attributes:
@@ -86,7 +86,7 @@ class SequenceParser:
         """Whether a sequence has begun and not ended."""
         return self._is_torn
 
-    def feed(self, data: bytes) -> Iterator[Text | Sequence]:
+    def feed(self, data: bytes) -> Iterator[Text | ControlSequence]:
         """Take bytes; what is in them, in order.
 
         A torn sequence is held back until it is whole or turns out to be none.
@@ -121,7 +121,7 @@ class SequenceParser:
                     continue
                 if kind == b"\\":
                     self.awaits_end = False
-                yield Sequence(kind if kind == b"[" else b"", match[1], match[2])
+                yield ControlSequence(kind if kind == b"[" else b"", match[1], match[2])
             position = match.end()
 
     @property
@@ -132,7 +132,9 @@ class SequenceParser:
         self._is_torn, self._string_escape = True, False
         self._torn.clear()
 
-    def _end(self, event: Text | Sequence | None = None) -> Text | Sequence | None:
+    def _end(
+        self, event: Text | ControlSequence | None = None
+    ) -> Text | ControlSequence | None:
         self._is_torn = False
         return event
 
@@ -148,7 +150,7 @@ class SequenceParser:
         self._torn += match[0][:room]
         return match.end()  # what is too long is cut, and its end counts still
 
-    def _take(self, byte: int) -> Text | Sequence | None:
+    def _take(self, byte: int) -> Text | ControlSequence | None:
         """The byte of a torn sequence behind a run."""
         if self._is_inside_string:
             return self._take_of_string(byte)
@@ -169,9 +171,9 @@ class SequenceParser:
             self.awaits_end = False
         kind = bytes(self._torn[:1]) if self._torn[:1] == b"[" else b""
         middle = bytes(self._torn[len(kind) :])
-        return self._end(Sequence(kind, middle, bytes([byte])))
+        return self._end(ControlSequence(kind, middle, bytes([byte])))
 
-    def _take_of_string(self, byte: int) -> Text | Sequence | None:
+    def _take_of_string(self, byte: int) -> Text | ControlSequence | None:
         if self._string_escape and byte != _ST:
             self._begin()  # that ESC began another sequence
             return self._take(byte)
@@ -181,4 +183,4 @@ class SequenceParser:
             self._string_escape = True
             return None
         self.awaits_end = False
-        return self._end(Sequence(bytes(self._torn[:1]), bytes(self._torn[1:])))
+        return self._end(ControlSequence(bytes(self._torn[:1]), bytes(self._torn[1:])))

@@ -25,7 +25,7 @@ from novaconsole.vt.modes import (
     Trace,
     Traces,
 )
-from novaconsole.vt.parser import Sequence, SequenceParser, Text
+from novaconsole.vt.parser import ControlSequence, SequenceParser, Text
 from novaconsole.vt.sgr import Attributes
 
 _SCREENS = (47, 1047, 1049)  # the alternate screen, in its three forms
@@ -248,7 +248,7 @@ class ModeTracker:
         self._attributes.note(texts)
         self._softly_plain = self._softly_plain and texts[-1:] not in ([b""], [b"0"])
 
-    def _note(self, sequence: Sequence) -> None:
+    def _note(self, sequence: ControlSequence) -> None:
         match sequence.kind:
             case b"[":
                 self._note_control_sequence(sequence)
@@ -290,9 +290,9 @@ class ModeTracker:
     def _note_command(self, text: bytes) -> None:
         number, _, rest = text.partition(b";")
         if number == b"8":
-            link = Trace(FIRST, b"\x1b]8;;\x1b\\", b"\x1b]%b\x1b\\" % text)
+            connection = Trace(FIRST, b"\x1b]8;;\x1b\\", b"\x1b]%b\x1b\\" % text)
             is_link = bool(rest.partition(b";")[2])
-            self._traces.mark(b"link", link, is_set=is_link)
+            self._traces.mark(b"link", connection, is_set=is_link)
         elif _COLOUR_COMMANDS.fullmatch(number):
             if rest and not rest.endswith(b"?"):
                 settings = self._palette.setdefault(b"1%02d" % int(number), [])
@@ -301,7 +301,7 @@ class ModeTracker:
         elif not rest:
             self._palette.pop(number, None)
 
-    def _note_control_sequence(self, sequence: Sequence) -> None:
+    def _note_control_sequence(self, sequence: ControlSequence) -> None:
         prefix = sequence.parameters[:1]
         if prefix not in (b"?", b">", b"<", b"="):
             prefix = b""
@@ -316,7 +316,9 @@ class ModeTracker:
             case _ if sequence.numbers:
                 self._note_setting(prefix, plain, sequence)
 
-    def _note_setting(self, prefix: bytes, plain: bytes, sequence: Sequence) -> None:
+    def _note_setting(
+        self, prefix: bytes, plain: bytes, sequence: ControlSequence
+    ) -> None:
         match prefix, sequence.final:
             case b"?", b"h" | b"l" | b"s" | b"r":
                 for mode in sequence.numbers:

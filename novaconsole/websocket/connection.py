@@ -19,12 +19,12 @@ import trio_websocket
 import wsproto.utilities
 from trio_websocket import WebSocketConnection
 
-from novaconsole.console.outcome import Closed
 from novaconsole.errors import ConnectionLost, HandshakeFailed
 from novaconsole.network.target import Target
+from novaconsole.websocket.close import CloseReason
 from novaconsole.websocket.handshake import ResponseHead, invalid_upgrade
 from novaconsole.websocket.keepalive import keep_alive
-from novaconsole.websocket.stream import Wire
+from novaconsole.websocket.stream import MonitoredStream
 
 SUBPROTOCOLS = ("binary",)  # all that nova-serialproxy has known since websockify 0.9
 
@@ -38,10 +38,10 @@ _ABNORMAL = 1006  # RFC 6455: no close frame came
 
 _log = logging.getLogger(__name__)
 
-_Upgrade = Callable[[trio.Nursery], Awaitable[WebSocketConnection]]
+Upgrade = Callable[[trio.Nursery], Awaitable[WebSocketConnection]]
 
 
-class Link:
+class Connection:
     """An open websocket.
 
     Attributes:
@@ -54,10 +54,12 @@ class Link:
         close_timeout: seconds that the goodbye may take.
     """
 
-    def __init__(self, websocket: WebSocketConnection, wire: Wire, title: str) -> None:
+    def __init__(
+        self, websocket: WebSocketConnection, monitored: MonitoredStream, title: str
+    ) -> None:
         self._websocket = websocket
-        self._wire = wire
-        self._closed: Closed | None = None
+        self._wire = monitored
+        self._closed: CloseReason | None = None
         self.is_awaited = False
         self._goodbye = trio.CancelScope()
         self.title = title
@@ -67,15 +69,15 @@ class Link:
         self.close_timeout = 2.0
 
     @property
-    def closed(self) -> Closed | None:
+    def closed(self) -> CloseReason | None:
         """How it ended; None while it is open."""
         if self._closed is None and (reason := self._websocket.closed) is not None:
             if reason.code != _ABNORMAL:
-                self._closed = Closed(reason.code, reason.reason or "")
+                self._closed = CloseReason(reason.code, reason.reason or "")
             elif self._wire.given_up:
-                self._closed = Closed(None, _PROTOCOL_BROKEN)
+                self._closed = CloseReason(None, _PROTOCOL_BROKEN)
             else:
-                self._closed = Closed(None)
+                self._closed = CloseReason(None)
         return self._closed
 
     def __aiter__(self) -> AsyncIterator[bytes]:
@@ -88,7 +90,7 @@ class Link:
             message = await self._websocket.get_message()
         except trio_websocket.ConnectionClosed:
             if self.closed is None:
-                self._closed = Closed(None, _PROTOCOL_BROKEN)
+                self._closed = CloseReason(None, _PROTOCOL_BROKEN)
             raise StopAsyncIteration from None
         finally:
             self.is_awaited = False
@@ -149,7 +151,7 @@ class Link:
     async def lose(self, reason: str) -> None:
         """Close the socket, for the other side is gone."""
         if self.closed is None:
-            self._closed = Closed(None, reason)
+            self._closed = CloseReason(None, reason)
         await self._wire.disconnect()
 
     async def aclose(self, reason: str | None = None) -> None:
@@ -166,7 +168,7 @@ class Link:
 
 
 @asynccontextmanager
-async def open_link(
+async def open_connection(
     stream: trio.abc.Stream,
     target: Target,
     *,
@@ -175,7 +177,7 @@ async def open_link(
     headers: Sequence[tuple[bytes, bytes]] = (),
     keepalive: float = 0,
     limit_inflow: Callable[[int | None], None] = lambda _: None,
-) -> AsyncIterator[Link]:
+) -> AsyncIterator[Connection]:
     """Upgrade a stream to a websocket, as a client; close both on leaving.
 
     Args:
@@ -192,12 +194,12 @@ async def open_link(
         HandshakeFailed: the server did not agree to the upgrade in time.
     """
     head = ResponseHead(lambda status: _log.debug("answer: %s", status))
-    wire = Wire(stream, head, limit_inflow)
+    monitored = MonitoredStream(stream, head, limit_inflow)
 
     async def upgrade(nursery: trio.Nursery) -> WebSocketConnection:
         return await trio_websocket.wrap_client_stream(
             nursery,
-            wire,  # type: ignore[arg-type]  # takes any stream, says the docstring
+            monitored,  # type: ignore[arg-type]  # takes any stream, says the docstring
             target.host_header,
             target.resource,
             subprotocols=subprotocols,
@@ -207,72 +209,50 @@ async def open_link(
             receive_buffer_size=_READ_BYTES,
         )
 
-    async with _running_link(wire, upgrade, target.title, deadline) as (nursery, link):
+    async with running_connection(monitored, upgrade, target.title, deadline) as (
+        nursery,
+        connection,
+    ):
         if keepalive:
-            nursery.start_soon(keep_alive, link, keepalive)
-        yield link
+            nursery.start_soon(keep_alive, connection, keepalive)
+        yield connection
 
 
 @asynccontextmanager
-async def accept_link(
-    stream: trio.abc.Stream, allows: Callable[[str], bool], *, deadline: float
-) -> AsyncIterator[Link | None]:
-    """Upgrade a stream to a websocket, as a server; close both on leaving.
-
-    Args:
-        stream: a client that has just connected.
-        allows: told path and query of the request.
-        deadline: on trio's clock, for the upgrade.
-
-    Returns:
-        None where the request is not allowed; as with nova-serialproxy, the client
-        finds out after the upgrade, by an end without a close frame.
-
-    Raises:
-        HandshakeFailed: the client did not ask for a websocket in time.
-    """
-    wire = Wire(stream)
-    path = ""
-
-    async def upgrade(nursery: trio.Nursery) -> WebSocketConnection:
-        nonlocal path
-        request = await trio_websocket.wrap_server_stream(nursery, wire)
-        path = request.path
-        offered = [
-            name for name in SUBPROTOCOLS if name in request.proposed_subprotocols
-        ]
-        return await request.accept(subprotocol=offered[0] if offered else None)
-
-    async with _running_link(wire, upgrade, "a client", deadline) as (_, link):
-        if allows(path):
-            yield link
-        else:
-            await wire.disconnect()
-            yield None
-
-
-@asynccontextmanager
-async def _running_link(
-    wire: Wire,
-    upgrade: _Upgrade,
+async def running_connection(
+    monitored: MonitoredStream,
+    upgrade: Upgrade,
     title: str,
     deadline: float,
-) -> AsyncIterator[tuple[trio.Nursery, Link]]:
+) -> AsyncIterator[tuple[trio.Nursery, Connection]]:
+    """Run a websocket in a nursery of its own; the nursery and the open connection.
+
+    Args:
+        monitored: the stream below.
+        upgrade: agrees with the other side on a websocket, in the nursery it is given.
+        title: what the connection leads to, for messages.
+        deadline: on trio's clock, for the upgrade.
+
+    Raises:
+        HandshakeFailed: there was no agreement in time.
+    """
     failure: BaseException | None = None
     async with trio.open_nursery() as nursery:
         try:
-            link, background = await _start(nursery, wire, upgrade, title, deadline)
+            connection, background = await _start(
+                nursery, monitored, upgrade, title, deadline
+            )
             try:
-                yield nursery, link
+                yield nursery, connection
             finally:
-                await link.aclose()
+                await connection.aclose()
                 background.cancel(reason="the link is closed")
         except trio.Cancelled:
             raise
         except BaseException as exc:  # noqa: BLE001 # raised below
             failure = exc  # outside the nursery it does not come in a group
         finally:
-            await wire.disconnect()
+            await monitored.disconnect()
         nursery.cancel_scope.cancel(reason="the link is closed")
     if failure is not None:
         raise failure
@@ -280,15 +260,17 @@ async def _running_link(
 
 async def _start(
     nursery: trio.Nursery,
-    wire: Wire,
-    upgrade: _Upgrade,
+    monitored: MonitoredStream,
+    upgrade: Upgrade,
     title: str,
     deadline: float,
-) -> tuple[Link, trio.CancelScope]:
+) -> tuple[Connection, trio.CancelScope]:
     try:
         with trio.fail_at(deadline):
-            link, background = await nursery.start(_run_websocket, wire, upgrade, title)
-            return link, background
+            connection, background = await nursery.start(
+                _run_websocket, monitored, upgrade, title
+            )
+            return connection, background
     except trio.TooSlowError:
         raise HandshakeFailed(
             f"{title} did not answer the websocket upgrade in time",
@@ -297,30 +279,30 @@ async def _start(
 
 
 async def _run_websocket(
-    wire: Wire,
-    upgrade: _Upgrade,
+    monitored: MonitoredStream,
+    upgrade: Upgrade,
     title: str,
     *,
-    task_status: trio.TaskStatus[tuple[Link, trio.CancelScope]],
+    task_status: trio.TaskStatus[tuple[Connection, trio.CancelScope]],
 ) -> None:
     """Run trio-websocket's background task; its errors end the link and no more."""
     scope = trio.CancelScope()
-    link = None
+    connection = None
     try:
         with scope:
             async with trio.open_nursery() as nursery:
-                link = Link(await upgrade(nursery), wire, title)
-                wire.opened()
+                connection = Connection(await upgrade(nursery), monitored, title)
+                monitored.opened()
                 # Whoever cancels the link's user must not cancel this task, without
                 # which nobody sees the answer to our goodbye.  The link's end does.
                 scope.shield = True
-                task_status.started((link, scope))
+                task_status.started((connection, scope))
     except* (wsproto.utilities.ProtocolError, h11.ProtocolError) as group:
         _log.debug("websocket protocol error: %s", group.exceptions[0])
-        if link is None:
+        if connection is None:
             raise invalid_upgrade() from group
     except* HandshakeFailed as group:
         raise group.exceptions[0] from None
     finally:
-        if link is not None:
-            link.nobody_listens()
+        if connection is not None:
+            connection.nobody_listens()

@@ -6,6 +6,10 @@ So a slow screen bounds what is in flight to what it takes in a moment and one r
 trip.  A fast one does not, for on a long way the network must not wait for us.
 """
 
+_GATHER_SECONDS = 0.003
+_CLOSELY_SECONDS = 0.006
+_LITTLE_BYTES = 4 * 1024
+
 _SECONDS_IN_FLIGHT = 0.015
 _MEASURED_SECONDS = 0.05  # less tells nothing about a rate
 _LEAST_BYTES = 16 * 1024
@@ -15,7 +19,7 @@ _GROWTH = 2
 _BUSY = 0.5  # of the time: then the screen is what everything waits for
 
 
-class Window:
+class ReceiveWindow:
     """Watches the screen; says how large the receive buffer should be.
 
     Attributes:
@@ -68,3 +72,28 @@ class Window:
 
     def _set(self, wanted: int) -> None:
         self.limit = max(_LEAST_BYTES, wanted) if wanted < _MOST_BYTES else None
+
+
+class ReadPacer:
+    """Looks at what each read brought and when.
+
+    Attributes:
+        next_read: the earliest time for the next, on the caller's clock.
+    """
+
+    def __init__(self) -> None:
+        self.next_read = 0.0
+        self._latest = 0.0
+
+    def note_read(self, size: int, now: float) -> None:
+        """A read has brought bytes.
+
+        Args:
+            size: how many.
+            now: in seconds.
+        """
+        follows = now - self._latest < _CLOSELY_SECONDS
+        self._latest = now
+        self.next_read = now
+        if follows and size < _LITTLE_BYTES:
+            self.next_read += _GATHER_SECONDS

@@ -38,11 +38,11 @@ class Pinged(Protocol):
         """Give it up."""
 
 
-async def keep_alive(link: Pinged, interval: float) -> None:
+async def keep_alive(connection: Pinged, interval: float) -> None:
     """Ping every `interval` seconds; give the link up when nobody answers.
 
     Args:
-        link: to be pinged.
+        connection: to be pinged.
         interval: seconds.
     """
     unanswered = 0
@@ -50,27 +50,30 @@ async def keep_alive(link: Pinged, interval: float) -> None:
     async with trio.open_nursery() as pings:
         while unanswered < _UNANSWERED_PINGS:
             await trio.sleep(pause)
-            started, before = trio.current_time(), (link.bytes_received, link.bytes_out)
+            started, before = (
+                trio.current_time(),
+                (connection.bytes_received, connection.bytes_out),
+            )
             answered = trio.Event()
             # A task of its own: cancelled in the middle of sending, it would leave half
             # a frame behind.
-            pings.start_soon(_ping, link, answered, pings.cancel_scope)
+            pings.start_soon(_ping, connection, answered, pings.cancel_scope)
             with trio.move_on_after(interval):
                 await answered.wait()
             pause = max(0, started + interval - trio.current_time())
-            moved = before != (link.bytes_received, link.bytes_out)
-            silent = not (answered.is_set() or moved) and link.is_awaited
+            moved = before != (connection.bytes_received, connection.bytes_out)
+            silent = not (answered.is_set() or moved) and connection.is_awaited
             unanswered = unanswered + 1 if silent else 0
         seconds = _UNANSWERED_PINGS * interval
-        await link.lose(f"no answer to pings for {seconds:g} seconds")
+        await connection.lose(f"no answer to pings for {seconds:g} seconds")
         pings.cancel_scope.cancel(reason="the link is lost")
 
 
 async def _ping(
-    link: Pinged, answered: trio.Event, all_of_this: trio.CancelScope
+    connection: Pinged, answered: trio.Event, all_of_this: trio.CancelScope
 ) -> None:
     try:
-        await link.ping()
+        await connection.ping()
     except ConnectionLost:
         all_of_this.cancel(reason="the link is closed")
     else:

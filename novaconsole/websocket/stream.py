@@ -11,12 +11,11 @@ from collections.abc import Callable
 import trio
 
 from novaconsole.websocket.coalesce import FrameJoiner
-from novaconsole.websocket.flow import Window
+from novaconsole.websocket.flow import ReadPacer, ReceiveWindow
 from novaconsole.websocket.handshake import ResponseHead, invalid_upgrade
-from novaconsole.websocket.pacing import Pacer
 
 
-class Wire(trio.abc.Stream):
+class MonitoredStream(trio.abc.Stream):
     """Passes bytes through and counts them.
 
     Args:
@@ -39,8 +38,8 @@ class Wire(trio.abc.Stream):
         self._stream = stream
         self._head = head
         self._joiner: FrameJoiner | None = None
-        self._window = Window()
-        self._pacer = Pacer()
+        self._window = ReceiveWindow()
+        self._pacer = ReadPacer()
         self._limit_inflow = limit_inflow
         self.bytes_received = 0
         self.given_up = False

@@ -119,7 +119,7 @@ class Block:
         self.frame, self.payload = len(frames[0]), payload
 
 
-class Source:
+class ConsoleSource:
     """What the guest does; one method for each way to behave.
 
     Args:
@@ -275,7 +275,7 @@ def main() -> None:
                 report("listening", port=listener.getsockname()[1])
                 way = _accept(listener, options.unsent, framed=options.way == "ws")
         try:
-            getattr(Source(way, options, report), options.mode)()
+            getattr(ConsoleSource(way, options, report), options.mode)()
         except (EOFError, OSError):
             sys.exit()  # the client has left
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from novaconsole.capture.filename import AUTOMATIC_NAME, expand, safe_component
+from novaconsole.capture.files import AUTOMATIC_NAME, expand, safe_component
 from novaconsole.errors import UsageError
 from support.pieces import thorough
 

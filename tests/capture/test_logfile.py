@@ -13,7 +13,7 @@ import pytest
 import trio
 import trio.testing
 
-from novaconsole.capture.logfile import LogFile
+from novaconsole.capture.log import LogFile
 from novaconsole.errors import UsageError
 from support.servers import AT_ONCE_SECONDS, nothing_left
 
@@ -109,7 +109,7 @@ async def test_a_disk_that_fills_up_keeps_what_fits(path: Path, last: str) -> No
     program = f"""
 import resource, signal, trio
 from pathlib import Path
-from novaconsole.capture.logfile import LogFile
+from novaconsole.capture.log import LogFile
 
 async def write():
     log = LogFile(Path({str(path)!r}))

@@ -16,13 +16,14 @@ import trustme
 
 import support.fake_cloud as fake
 from novaconsole.cloud import server as nova
-from novaconsole.cloud.client import Cloud, CloudOptions, cloud_names
+from novaconsole.cloud.client import Cloud
+from novaconsole.cloud.config import CloudOptions, cloud_names
 from novaconsole.cloud.server import Server
 from novaconsole.errors import (
     CloudError,
     CloudUnreachable,
     ConsoleUnavailable,
-    Hope,
+    Retryable,
     ServerAmbiguous,
     ServerNotActive,
     ServerNotFound,
@@ -276,7 +277,7 @@ def test_a_server_is_looked_at_again(cloud: FakeCloud) -> None:
         "ACTIVE (powering-off)",
         "SHUTOFF",
     ]
-    assert caught.value.hope is Hope.NONE
+    assert caught.value.retryable is Retryable.NONE
     assert cloud.paths("GET")[-3:] == [f"/compute/v2.1/servers/{server.id}"] * 3
 
 
@@ -501,18 +502,23 @@ FAULTS = [
     pytest.param(
         fake.SERIAL_CONSOLE_OFF,
         ConsoleUnavailable,
-        Hope.NONE,
+        Retryable.NONE,
         "Unavailable console type serial",
         "enabled = true",
         id="400",
     ),
     pytest.param(
-        fake.FORBIDDEN, ConsoleUnavailable, Hope.NONE, "may not", "policy", id="403"
+        fake.FORBIDDEN,
+        ConsoleUnavailable,
+        Retryable.NONE,
+        "may not",
+        "policy",
+        id="403",
     ),
     pytest.param(
         fake.NOT_READY,
         ConsoleUnavailable,
-        Hope.IN_TIME,
+        Retryable.IN_TIME,
         "not ready",
         "--wait",
         id="409",
@@ -520,7 +526,7 @@ FAULTS = [
     pytest.param(
         fake.NOT_SUPPORTED,
         ConsoleUnavailable,
-        Hope.NONE,
+        Retryable.NONE,
         "hypervisor",
         "console log show",
         id="501",
@@ -528,7 +534,7 @@ FAULTS = [
     pytest.param(
         fake.BEING_DELETED,
         ServerNotActive,
-        Hope.IN_TIME,
+        Retryable.IN_TIME,
         "being deleted or changed",
         "openstack server show",
         id="500-deleting",
@@ -536,7 +542,7 @@ FAULTS = [
     pytest.param(
         fake.COMPUTE_DOWN,
         CloudUnreachable,
-        Hope.SOON,
+        Retryable.SOON,
         "compute host of 'vm' does not answer",
         "operator",
         id="500-timeout",
@@ -550,7 +556,7 @@ def test_a_console_that_cannot_be_had_is_explained(
     cloud: FakeCloud,
     answer: Answer,
     kind: type[CloudError],
-    hope: Hope,
+    retryable: Retryable,
     words: str,
     hint: str,
     microversions: Any,
@@ -562,7 +568,7 @@ def test_a_console_that_cannot_be_had_is_explained(
     error = failure()
 
     assert type(error) is kind
-    assert error.hope is hope
+    assert error.retryable is retryable
     assert words in str(error)
     assert "'vm'" in str(error)
     assert hint in str(error.hint)
@@ -596,7 +602,7 @@ def test_a_server_deleted_meanwhile_is_gone(cloud: FakeCloud, way: str) -> None:
     error = failure()
 
     assert isinstance(error, ServerNotFound)
-    assert error.hope is Hope.NONE
+    assert error.retryable is Retryable.NONE
     assert "'vm'" in str(error)
 
 

@@ -13,8 +13,8 @@ from novaconsole.errors import (
     CloudError,
     CloudUnreachable,
     ConsoleUnavailable,
-    Hope,
     NovaConsoleError,
+    Retryable,
     ServerAmbiguous,
     ServerNotActive,
     ServerNotFound,
@@ -171,7 +171,7 @@ def test_a_server_that_is_not_running_is_refused(status: str, hint: str) -> None
     assert words(caught.value) == [f"server 'vm' is {status}, not ACTIVE", hint]
     assert stopped.hint == hint
     lost = status in IS_LOST
-    assert caught.value.hope is (Hope.NONE if lost else Hope.IN_TIME)
+    assert caught.value.retryable is (Retryable.NONE if lost else Retryable.IN_TIME)
 
 
 @pytest.mark.parametrize("status", HAS_CONSOLE)
@@ -188,7 +188,7 @@ def test_a_server_that_is_powered_off_is_refused_whatever_its_status(
         f"server 'vm' is {status}, powered off, not ACTIVE",
         HAS_NONE["SHUTOFF"],
     ]
-    assert caught.value.hope is Hope.IN_TIME
+    assert caught.value.retryable is Retryable.IN_TIME
 
 
 @pytest.mark.parametrize(
@@ -236,7 +236,7 @@ def test_where_no_name_is_the_very_one_there_is_none() -> None:
         "no server 'VM' in this project",
         "list them: openstack server list",
     ]
-    assert caught.value.hope is Hope.IN_TIME
+    assert caught.value.retryable is Retryable.IN_TIME
 
 
 def test_of_several_with_one_name_none_is_taken() -> None:
@@ -255,7 +255,7 @@ def test_of_several_with_one_name_none_is_taken() -> None:
         ),
         "give the id in place of the name",
     ]
-    assert caught.value.hope is Hope.NONE
+    assert caught.value.retryable is Retryable.NONE
 
 
 @pytest.mark.parametrize(
@@ -279,23 +279,47 @@ def test_close_names_are_offered(wanted: str, names: list[str], question: str) -
     error = nova.no_such_server(wanted, names)
 
     assert str(error) == f"no server {wanted!r} in this project{question}"
-    assert error.hope is Hope.IN_TIME
+    assert error.retryable is Retryable.IN_TIME
 
 
 # ---- no console
 
-REFUSALS: list[tuple[int, str, type[CloudError], Hope, str]] = [
-    (400, "off", ConsoleUnavailable, Hope.NONE, "this cloud gives no serial console"),
-    (403, "no", ConsoleUnavailable, Hope.NONE, "you may not open"),
-    (404, "x", ServerNotFound, Hope.NONE, "server 'vm' is gone"),
-    (409, "wait", ConsoleUnavailable, Hope.IN_TIME, "server 'vm' is not ready: wait"),
-    (501, "x", ConsoleUnavailable, Hope.NONE, "the hypervisor of 'vm'"),
-    (500, "<InstanceInvalidState>", ServerNotActive, Hope.IN_TIME, "server 'vm' is"),
-    (500, "<MessagingTimeout>", CloudUnreachable, Hope.SOON, "the compute host of"),
-    (500, "<KeyError>", CloudUnreachable, Hope.SOON, "the cloud did not open the"),
-    (503, "busy", CloudUnreachable, Hope.SOON, "the cloud did not open the"),
-    (401, "who", CloudError, Hope.NONE, "the cloud did not open the"),
-    (418, "tea", CloudError, Hope.NONE, "the cloud did not open the"),
+REFUSALS: list[tuple[int, str, type[CloudError], Retryable, str]] = [
+    (
+        400,
+        "off",
+        ConsoleUnavailable,
+        Retryable.NONE,
+        "this cloud gives no serial console",
+    ),
+    (403, "no", ConsoleUnavailable, Retryable.NONE, "you may not open"),
+    (404, "x", ServerNotFound, Retryable.NONE, "server 'vm' is gone"),
+    (
+        409,
+        "wait",
+        ConsoleUnavailable,
+        Retryable.IN_TIME,
+        "server 'vm' is not ready: wait",
+    ),
+    (501, "x", ConsoleUnavailable, Retryable.NONE, "the hypervisor of 'vm'"),
+    (
+        500,
+        "<InstanceInvalidState>",
+        ServerNotActive,
+        Retryable.IN_TIME,
+        "server 'vm' is",
+    ),
+    (
+        500,
+        "<MessagingTimeout>",
+        CloudUnreachable,
+        Retryable.SOON,
+        "the compute host of",
+    ),
+    (500, "<KeyError>", CloudUnreachable, Retryable.SOON, "the cloud did not open the"),
+    (503, "busy", CloudUnreachable, Retryable.SOON, "the cloud did not open the"),
+    (401, "who", CloudError, Retryable.NONE, "the cloud did not open the"),
+    (418, "tea", CloudError, Retryable.NONE, "the cloud did not open the"),
 ]
 
 
@@ -305,12 +329,16 @@ REFUSALS: list[tuple[int, str, type[CloudError], Hope, str]] = [
     ids=[f"{row[0]}-{row[1]}" for row in REFUSALS],
 )
 def test_a_refusal_is_told_with_its_cause_and_whether_to_wait(
-    status: int, message: str, kind: type[CloudError], hope: Hope, beginning: str
+    status: int,
+    message: str,
+    kind: type[CloudError],
+    retryable: Retryable,
+    beginning: str,
 ) -> None:
     error = nova.console_refused(status, message, server())
 
     assert type(error) is kind
-    assert error.hope is hope
+    assert error.retryable is retryable
     assert error.exit_status == 1
     text, _ = words(error)
     assert text.startswith(beginning)
@@ -344,6 +372,6 @@ def test_any_other_answer_is_told_as_it_is(
     error = nova.unexpected("list the servers", status, "words")
 
     assert type(error) is kind
-    text, advice = words(error)
+    text, suggest = words(error)
     assert text == f"the cloud did not list the servers: {status} words"
-    assert advice.startswith(hint)
+    assert suggest.startswith(hint)

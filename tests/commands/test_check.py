@@ -8,10 +8,10 @@ import pytest
 import trio
 
 import support.fake_cloud as fake
-from novaconsole.cloud.client import CloudOptions
+from novaconsole.cloud.config import CloudOptions
 from novaconsole.commands.check import CheckOptions, check
 from novaconsole.console.connect import ConnectOptions
-from novaconsole.console.source import CloudSource, DemoSource, Source, UrlSource
+from novaconsole.console.source import CloudSource, ConsoleSource, DemoSource, UrlSource
 from novaconsole.errors import UsageError
 from novaconsole.network.proxy import Proxy
 from novaconsole.network.target import Target, TLSOptions
@@ -58,7 +58,7 @@ def configure(
 
 
 async def rows(
-    capfd: pytest.CaptureFixture[str], source: Source, **settings: Any
+    capfd: pytest.CaptureFixture[str], source: ConsoleSource, **settings: Any
 ) -> tuple[int, list[dict[str, Any]]]:
     """The status of a check, and what it says to programs."""
     timeout = settings.pop("timeout", AT_ONCE_SECONDS)

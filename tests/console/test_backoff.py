@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from novaconsole.console.backoff import Backoff
+from novaconsole.console.retry import Backoff
 from support.pieces import thorough
 
 FIRST_SECONDS = 0.25

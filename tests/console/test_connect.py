@@ -9,9 +9,9 @@ import pytest
 import trio
 
 from novaconsole.console.connect import ConnectOptions, open_console
-from novaconsole.console.outcome import Closed
 from novaconsole.errors import ConnectError, HandshakeFailed, UsageError
 from novaconsole.network.target import Target, TLSOptions
+from novaconsole.websocket.close import CloseReason
 from support.servers import (
     AT_ONCE_SECONDS,
     LOOPBACK,
@@ -95,9 +95,12 @@ async def check_open(
     options: ConnectOptions = DEFAULTS,
 ) -> Peer:
     """A connection that must work, from the upgrade to the goodbye."""
-    async with background() as nursery, open_console(target, tls, options) as link:
+    async with (
+        background() as nursery,
+        open_console(target, tls, options) as connection,
+    ):
         peer = await server.next_peer()
-        await link.send(b"x")
+        await connection.send(b"x")
         assert await peer.receive_bytes(1) == b"x"
         nursery.start_soon(peer.answer_goodbye)
     return peer
@@ -294,10 +297,10 @@ async def test_a_head_in_single_bytes_is_accepted() -> None:
 
     async with (
         serving(drip) as server,
-        open_console(server.target(), NO_TLS, DEFAULTS) as link,
+        open_console(server.target(), NO_TLS, DEFAULTS) as connection,
     ):
         pass
-    assert link.closed == Closed(1000)
+    assert connection.closed == CloseReason(1000)
 
 
 # ---- subprotocol

@@ -3,22 +3,23 @@
 import pytest
 
 from novaconsole.cloud.server import Server
-from novaconsole.console.explain import Finished, advice, last_words, loss
-from novaconsole.console.outcome import Closed, Ended, Reason
+from novaconsole.console.explain import closing_message, describe_loss, suggest
+from novaconsole.console.outcome import ConnectionSummary, Ended, Reason
+from novaconsole.websocket.close import CloseReason
 
 URL_HINT = "openstack console url show --serial"
-GONE = Closed(None)
-NO_PONG = Closed(None, "no answer to pings for 40 seconds")
+GONE = CloseReason(None)
+NO_PONG = CloseReason(None, "no answer to pings for 40 seconds")
 
 
-def finished(
-    closed: Closed | None = GONE,
+def summary(
+    closed: CloseReason | None = GONE,
     *,
     named: bool = True,
     seconds: float = 30.0,
     bytes_in: int = 1000,
-) -> Finished:
-    return Finished("web1", named, seconds, bytes_in, closed)
+) -> ConnectionSummary:
+    return ConnectionSummary("web1", named, seconds, bytes_in, closed)
 
 
 def server(status: str, *, task: str | None = None, off: bool = False) -> Server:
@@ -34,13 +35,13 @@ def server(status: str, *, task: str | None = None, off: bool = False) -> Server
         (None, None, ""),
         (GONE, None, ""),
         (NO_PONG, None, "no answer to pings for 40 seconds"),
-        (Closed(1000, "Target closed"), 1000, "Target closed"),
+        (CloseReason(1000, "Target closed"), 1000, "Target closed"),
     ],
 )
 def test_programs_are_told_all(
-    closed: Closed | None, code: int | None, reason: str
+    closed: CloseReason | None, code: int | None, reason: str
 ) -> None:
-    assert finished(closed, seconds=1.23456).as_event() == {
+    assert summary(closed, seconds=1.23456).as_event() == {
         "code": code,
         "reason": reason,
         "seconds": 1.235,
@@ -53,25 +54,32 @@ def test_programs_are_told_all(
 
 
 def test_who_quits_is_told_from_what() -> None:
-    words = last_words(Ended(Reason.QUIT), finished(None))
+    words = closing_message(Ended(Reason.QUIT), summary(None))
     assert words == "disconnected from web1"
 
 
-@pytest.mark.parametrize("closed", [GONE, Closed(1011)])
-def test_who_quits_after_a_loss_is_told_the_same(closed: Closed) -> None:
+@pytest.mark.parametrize("closed", [GONE, CloseReason(1011)])
+def test_who_quits_after_a_loss_is_told_the_same(closed: CloseReason) -> None:
     """As in an outage."""
-    words = last_words(Ended(Reason.QUIT), finished(closed))
+    words = closing_message(Ended(Reason.QUIT), summary(closed))
     assert words == "disconnected from web1"
 
 
-@pytest.mark.parametrize("closed", [Closed(1000, "Target closed"), Closed(1011)])
+@pytest.mark.parametrize(
+    "closed", [CloseReason(1000, "Target closed"), CloseReason(1011)]
+)
 @pytest.mark.parametrize("seconds", [0.1, 30.0, 60.0])
-def test_a_close_is_told_with_code_and_reason(closed: Closed, seconds: float) -> None:
+def test_a_close_is_told_with_code_and_reason(
+    closed: CloseReason, seconds: float
+) -> None:
     """Also at once and before any byte: who closes properly says why."""
-    link = finished(closed, seconds=seconds, bytes_in=0)
-    assert loss(link) == f"connection to web1 closed by the other side: {closed}"
-    assert not link.is_refusal
-    assert not link.is_late_refusal
+    connection = summary(closed, seconds=seconds, bytes_in=0)
+    assert (
+        describe_loss(connection)
+        == f"connection to web1 closed by the other side: {closed}"
+    )
+    assert not connection.is_refusal
+    assert not connection.is_late_refusal
 
 
 @pytest.mark.parametrize(
@@ -84,8 +92,10 @@ def test_a_close_is_told_with_code_and_reason(closed: Closed, seconds: float) ->
         (NO_PONG, 60.0, 1),
     ],
 )
-def test_a_loss_is_told_as_such(closed: Closed, seconds: float, bytes_in: int) -> None:
-    words = loss(finished(closed, seconds=seconds, bytes_in=bytes_in))
+def test_a_loss_is_told_as_such(
+    closed: CloseReason, seconds: float, bytes_in: int
+) -> None:
+    words = describe_loss(summary(closed, seconds=seconds, bytes_in=bytes_in))
     assert words == f"connection to web1 lost: {closed}"
 
 
@@ -94,8 +104,8 @@ def test_a_loss_is_told_as_such(closed: Closed, seconds: float, bytes_in: int) -
 def test_dropped_at_once_without_a_byte_means_the_token(
     named: bool, seconds: float
 ) -> None:
-    link = finished(named=named, seconds=seconds, bytes_in=0)
-    words = loss(link)
+    connection = summary(named=named, seconds=seconds, bytes_in=0)
+    words = describe_loss(connection)
     assert words is not None
     assert words.startswith("web1 dropped the connection at once: ")
     assert "token" in words
@@ -116,21 +126,21 @@ def test_dropped_at_once_without_a_byte_means_the_token(
         (60.0, 0, None, False, False),
         (0.0, 0, NO_PONG, False, False),
         (60.0, 0, NO_PONG, False, False),
-        (0.0, 0, Closed(1006), False, False),
+        (0.0, 0, CloseReason(1006), False, False),
     ],
 )
 def test_a_refusal_is_known_by_its_time_and_its_silence(
-    seconds: float, bytes_in: int, closed: Closed | None, refusal: bool, late: bool
+    seconds: float, bytes_in: int, closed: CloseReason | None, refusal: bool, late: bool
 ) -> None:
-    link = finished(closed, seconds=seconds, bytes_in=bytes_in)
-    assert (link.is_refusal, link.is_late_refusal) == (refusal, late)
+    connection = summary(closed, seconds=seconds, bytes_in=bytes_in)
+    assert (connection.is_refusal, connection.is_late_refusal) == (refusal, late)
 
 
 @pytest.mark.parametrize(
     "ended",
     [
         Ended(Reason.INPUT_ENDED),
-        Ended(Reason.INPUT_ENDED, closed=Closed(1000)),
+        Ended(Reason.INPUT_ENDED, closed=CloseReason(1000)),
         Ended(Reason.OUTPUT_CLOSED),
         Ended(Reason.HANGUP),
         Ended(Reason.SIGNAL, signum=15),
@@ -138,25 +148,27 @@ def test_a_refusal_is_known_by_its_time_and_its_silence(
     ids=str,
 )
 def test_an_end_that_explains_itself_needs_no_words(ended: Ended) -> None:
-    assert last_words(ended, finished(seconds=0.0, bytes_in=0)) is None
+    assert closing_message(ended, summary(seconds=0.0, bytes_in=0)) is None
 
 
 def test_who_was_lost_is_told_of_the_loss() -> None:
-    link = finished()
-    assert last_words(Ended(Reason.CLOSED, closed=GONE), link) == loss(link)
+    connection = summary()
+    assert closing_message(
+        Ended(Reason.CLOSED, closed=GONE), connection
+    ) == describe_loss(connection)
 
 
 def test_nothing_is_lost_while_the_link_is_open() -> None:
-    link = finished(None, seconds=0.0, bytes_in=0)
-    assert last_words(Ended(Reason.CLOSED), link) is None
-    assert loss(link) is None
-    assert advice(link, server("SHUTOFF")) is None
+    connection = summary(None, seconds=0.0, bytes_in=0)
+    assert closing_message(Ended(Reason.CLOSED), connection) is None
+    assert describe_loss(connection) is None
+    assert suggest(connection, server("SHUTOFF")) is None
 
 
 # ---- what to try
 
 
-@pytest.mark.parametrize("closed", [GONE, NO_PONG, Closed(1011)])
+@pytest.mark.parametrize("closed", [GONE, NO_PONG, CloseReason(1011)])
 @pytest.mark.parametrize("seconds", [0.0, 30.0, 60.0])
 @pytest.mark.parametrize(
     ("found", "state", "command"),
@@ -171,9 +183,9 @@ def test_nothing_is_lost_while_the_link_is_open() -> None:
     ids=str,
 )
 def test_a_server_that_does_not_run_explains_any_loss(
-    closed: Closed, seconds: float, found: Server, state: str, command: str
+    closed: CloseReason, seconds: float, found: Server, state: str, command: str
 ) -> None:
-    hint = advice(finished(closed, seconds=seconds, bytes_in=0), found)
+    hint = suggest(summary(closed, seconds=seconds, bytes_in=0), found)
     assert hint is not None
     assert hint.startswith("server 'web1' is ")
     assert state in hint
@@ -182,29 +194,29 @@ def test_a_server_that_does_not_run_explains_any_loss(
 
 @pytest.mark.parametrize("found", [None, server("ACTIVE")])
 def test_who_was_refused_needs_a_new_token(found: Server | None) -> None:
-    hint = advice(finished(seconds=0.5, bytes_in=0), found)
+    hint = suggest(summary(seconds=0.5, bytes_in=0), found)
     assert hint is not None
     assert "run novaconsole again" in hint
     assert URL_HINT not in hint
 
 
 def test_who_gave_a_url_needs_another_one() -> None:
-    hint = advice(finished(named=False, seconds=0.5, bytes_in=0), None)
+    hint = suggest(summary(named=False, seconds=0.5, bytes_in=0), None)
     assert hint is not None
     assert URL_HINT in hint
 
 
 @pytest.mark.parametrize("named", [True, False])
 def test_a_refusal_after_a_minute_is_the_compute_hosts(named: bool) -> None:
-    hint = advice(finished(named=named, seconds=60.5, bytes_in=0), None)
+    hint = suggest(summary(named=named, seconds=60.5, bytes_in=0), None)
     assert hint is not None
     assert "compute host" in hint
     assert "operator" in hint
 
 
-@pytest.mark.parametrize("closed", [GONE, Closed(1000)])
-def test_a_server_that_changes_comes_back(closed: Closed) -> None:
-    hint = advice(finished(closed), server("REBOOT", task="rebooting"))
+@pytest.mark.parametrize("closed", [GONE, CloseReason(1000)])
+def test_a_server_that_changes_comes_back(closed: CloseReason) -> None:
+    hint = suggest(summary(closed), server("REBOOT", task="rebooting"))
     assert hint is not None
     assert hint.startswith("server 'web1' is REBOOT (rebooting): ")
     assert "--reconnect" in hint
@@ -213,9 +225,9 @@ def test_a_server_that_changes_comes_back(closed: Closed) -> None:
 @pytest.mark.parametrize("closed", [GONE, NO_PONG])
 @pytest.mark.parametrize("found", [None, server("ACTIVE")])
 def test_a_loss_while_the_server_runs_is_the_networks(
-    closed: Closed, found: Server | None
+    closed: CloseReason, found: Server | None
 ) -> None:
-    hint = advice(finished(closed), found)
+    hint = suggest(summary(closed), found)
     assert hint is not None
     assert "proxy or the network" in hint
     assert "--reconnect" in hint
@@ -223,39 +235,43 @@ def test_a_loss_while_the_server_runs_is_the_networks(
 
 @pytest.mark.parametrize("found", [None, server("ACTIVE")])
 def test_a_close_says_enough_of_itself(found: Server | None) -> None:
-    hint = advice(finished(Closed(1011)), found)
+    hint = suggest(summary(CloseReason(1011)), found)
     assert hint is not None
     assert hint.startswith("--reconnect ")
 
 
 @pytest.mark.parametrize("found", [None, server("ACTIVE")])
 def test_target_closed_means_the_guests_machine(found: Server | None) -> None:
-    hint = advice(finished(Closed(1000, "Target closed")), found)
+    hint = suggest(summary(CloseReason(1000, "Target closed")), found)
     assert hint is not None
     assert "probably powered off or restarted" in hint
     assert "--reconnect" in hint
 
 
 @pytest.mark.parametrize("closed", [GONE, NO_PONG])
-def test_a_url_that_worked_once_may_not_work_again(closed: Closed) -> None:
+def test_a_url_that_worked_once_may_not_work_again(closed: CloseReason) -> None:
     """Nova's tokens work for some minutes only."""
-    hint = advice(finished(closed, named=False), None)
+    hint = suggest(summary(closed, named=False), None)
     assert hint is not None
     assert "proxy or the network" in hint
     assert URL_HINT in hint
 
 
-@pytest.mark.parametrize("closed", [Closed(1000, "Target closed"), Closed(1011)])
-def test_who_closes_a_url_says_enough(closed: Closed) -> None:
-    assert advice(finished(closed, named=False), None) is None
+@pytest.mark.parametrize(
+    "closed", [CloseReason(1000, "Target closed"), CloseReason(1011)]
+)
+def test_who_closes_a_url_says_enough(closed: CloseReason) -> None:
+    assert suggest(summary(closed, named=False), None) is None
 
 
-@pytest.mark.parametrize("closed", [GONE, NO_PONG, Closed(1000), Closed(1011)])
+@pytest.mark.parametrize(
+    "closed", [GONE, NO_PONG, CloseReason(1000), CloseReason(1011)]
+)
 @pytest.mark.parametrize("found", [None, server("ACTIVE"), server("ACTIVE", task="x")])
 def test_who_has_tried_to_reconnect_is_not_told_to(
-    closed: Closed, found: Server | None
+    closed: CloseReason, found: Server | None
 ) -> None:
-    hint = advice(finished(closed), found, reconnects=True)
+    hint = suggest(summary(closed), found, reconnects=True)
     assert hint is not None
     assert "--reconnect" not in hint
     assert "later" in hint

@@ -4,8 +4,9 @@ import signal
 
 import pytest
 
-from novaconsole.console.outcome import EXIT_STATUSES, Closed, Ended, Reason
+from novaconsole.console.outcome import EXIT_STATUSES, Ended, Reason
 from novaconsole.errors import ConnectError, TimedOut
+from novaconsole.websocket.close import CloseReason
 
 # RFC 6455 section 7.4.1 and the registry of IANA: what a server may close with.
 CODES = [1000, 1001, 1002, 1003, 1005, 1007, 1008, 1009, 1011, 1012, 1013, 1014]
@@ -16,13 +17,13 @@ CODES = [1000, 1001, 1002, 1003, 1005, 1007, 1008, 1009, 1011, 1012, 1013, 1014]
     [
         (Ended(Reason.QUIT), 0),
         (Ended(Reason.INPUT_ENDED), 0),
-        (Ended(Reason.INPUT_ENDED, closed=Closed(1000)), 0),
+        (Ended(Reason.INPUT_ENDED, closed=CloseReason(1000)), 0),
         (Ended(Reason.OUTPUT_CLOSED), 0),
         (Ended(Reason.MATCHED), 0),
         (Ended(Reason.TIMED_OUT, error=TimedOut("no match")), 124),
         (Ended(Reason.CLOSED), 3),
-        (Ended(Reason.CLOSED, closed=Closed(1000)), 3),
-        (Ended(Reason.CLOSED, closed=Closed(None)), 3),
+        (Ended(Reason.CLOSED, closed=CloseReason(1000)), 3),
+        (Ended(Reason.CLOSED, closed=CloseReason(None)), 3),
         (Ended(Reason.CLOSED, error=ConnectError("refused")), 3),  # was attached once
         (Ended(Reason.HANGUP), 129),
         (Ended(Reason.SIGNAL, signum=signal.SIGHUP), 129),
@@ -45,25 +46,30 @@ def test_every_reason_has_a_status_that_is_documented(reason: Reason) -> None:
 
 @pytest.mark.parametrize("code", CODES)
 def test_a_close_code_of_the_standard_is_told_in_words(code: int) -> None:
-    words, _, rest = str(Closed(code)).partition(" (")
+    words, _, rest = str(CloseReason(code)).partition(" (")
     assert words not in {"", "closed"}
     assert rest == f"code {code})"
-    assert str(Closed(code, "for a reason")) == f"for a reason (code {code}, {words})"
+    assert (
+        str(CloseReason(code, "for a reason")) == f"for a reason (code {code}, {words})"
+    )
 
 
 @pytest.mark.parametrize(
     ("closed", "text"),
     [
-        (Closed(None), "gone without a close frame"),
-        (Closed(None, "no answer to pings"), "no answer to pings"),
-        (Closed(1000), "closed normally (code 1000)"),
-        (Closed(1000, "Target closed"), "Target closed (code 1000, closed normally)"),
-        (Closed(1003, "text"), "text (code 1003, kind of data not accepted)"),
-        (Closed(4001), "closed (code 4001)"),
-        (Closed(4001, "kicked"), "kicked (code 4001, closed)"),
+        (CloseReason(None), "gone without a close frame"),
+        (CloseReason(None, "no answer to pings"), "no answer to pings"),
+        (CloseReason(1000), "closed normally (code 1000)"),
+        (
+            CloseReason(1000, "Target closed"),
+            "Target closed (code 1000, closed normally)",
+        ),
+        (CloseReason(1003, "text"), "text (code 1003, kind of data not accepted)"),
+        (CloseReason(4001), "closed (code 4001)"),
+        (CloseReason(4001, "kicked"), "kicked (code 4001, closed)"),
     ],
 )
 def test_how_the_websocket_ended_is_told_with_the_reason_given(
-    closed: Closed, text: str
+    closed: CloseReason, text: str
 ) -> None:
     assert str(closed) == text

@@ -7,9 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from novaconsole.console.explain import SETTLED_SECONDS, Finished
-from novaconsole.console.outcome import Closed
-from novaconsole.console.retry import Persistence
+from novaconsole.console.outcome import SETTLED_SECONDS, ConnectionSummary
+from novaconsole.console.retry import RetryPolicy
 from novaconsole.errors import (
     CloudError,
     CloudUnreachable,
@@ -17,12 +16,13 @@ from novaconsole.errors import (
     ConnectionLost,
     ConsoleUnavailable,
     HandshakeFailed,
-    Hope,
     NovaConsoleError,
+    Retryable,
     ServerNotActive,
     ServerNotFound,
     UsageError,
 )
+from novaconsole.websocket.close import CloseReason
 from support.pieces import thorough
 
 JITTER = 1.2
@@ -35,31 +35,33 @@ SOON = [ConnectError("no"), HandshakeFailed("no"), CloudUnreachable("no")]
 IN_TIME = [
     ServerNotFound("no"),
     ServerNotActive("no"),
-    ConsoleUnavailable("not ready", hope=Hope.IN_TIME),
+    ConsoleUnavailable("not ready", retryable=Retryable.IN_TIME),
 ]
 NEVER = [
     UsageError("no"),
     CloudError("no"),
     ConsoleUnavailable("no"),
-    ServerNotActive("deleted", hope=Hope.NONE),
+    ServerNotActive("deleted", retryable=Retryable.NONE),
 ]
 
 
-def link(
-    *, seconds: float = 30.0, bytes_in: int = 100, closed: Closed | None = None
-) -> Finished:
-    return Finished("web1", True, seconds, bytes_in, closed or Closed(None))
+def connection(
+    *, seconds: float = 30.0, bytes_in: int = 100, closed: CloseReason | None = None
+) -> ConnectionSummary:
+    return ConnectionSummary(
+        "web1", True, seconds, bytes_in, closed or CloseReason(None)
+    )
 
 
-def useless_link(closed: Closed | None = None) -> Finished:
+def useless_link(closed: CloseReason | None = None) -> ConnectionSummary:
     """The proxy accepts everybody, and hangs up on those it does not want."""
-    return link(seconds=0.1, bytes_in=0, closed=closed)
+    return connection(seconds=0.1, bytes_in=0, closed=closed)
 
 
-def persistence(
+def retry_policy(
     *, wait: bool = False, reconnect: bool = False, renews: bool = True
-) -> Persistence:
-    return Persistence(wait=wait, reconnect=reconnect, renews=renews)
+) -> RetryPolicy:
+    return RetryPolicy(wait=wait, reconnect=reconnect, renews=renews)
 
 
 def until_none(ask: Callable[[], float | None]) -> Iterator[float]:
@@ -72,10 +74,10 @@ def until_none(ask: Callable[[], float | None]) -> Iterator[float]:
     raise AssertionError("it never gives up")
 
 
-def after_attached(**wishes: bool) -> Persistence:
+def after_attached(**wishes: bool) -> RetryPolicy:
     """The console was there and has just been lost; another try follows at once."""
-    lost = persistence(reconnect=True, **wishes)
-    assert lost.after_link(link()) == 0
+    lost = retry_policy(reconnect=True, **wishes)
+    assert lost.after_link(connection()) == 0
     return lost
 
 
@@ -87,26 +89,30 @@ def after_attached(**wishes: bool) -> Persistence:
 def test_without_a_wish_the_first_error_is_the_end(
     error: NovaConsoleError, renews: bool
 ) -> None:
-    assert persistence(renews=renews).after_error(error) is None
+    assert retry_policy(renews=renews).after_error(error) is None
 
 
 @pytest.mark.parametrize("renews", [True, False])
-@pytest.mark.parametrize("lost", [link(), useless_link()], ids=["used", "useless"])
-def test_without_a_wish_a_loss_is_the_end(lost: Finished, renews: bool) -> None:
-    assert persistence(renews=renews).after_link(lost) is None
+@pytest.mark.parametrize(
+    "lost", [connection(), useless_link()], ids=["used", "useless"]
+)
+def test_without_a_wish_a_loss_is_the_end(
+    lost: ConnectionSummary, renews: bool
+) -> None:
+    assert retry_policy(renews=renews).after_link(lost) is None
 
 
 @pytest.mark.parametrize("error", [*SOON, *IN_TIME], ids=repr)
 def test_to_reconnect_is_not_to_wait(error: NovaConsoleError) -> None:
     """A wrong name shall not be tried for ever."""
-    assert persistence(reconnect=True).after_error(error) is None
+    assert retry_policy(reconnect=True).after_error(error) is None
 
 
 @pytest.mark.parametrize("error", [*SOON, *IN_TIME], ids=repr)
 def test_to_wait_is_not_to_reconnect(error: NovaConsoleError) -> None:
-    waiting = persistence(wait=True)
+    waiting = retry_policy(wait=True)
     assert waiting.after_error(error) is not None
-    assert waiting.after_link(link()) is None
+    assert waiting.after_link(connection()) is None
     assert waiting.after_error(error) is None
 
 
@@ -115,7 +121,7 @@ def test_to_wait_is_not_to_reconnect(error: NovaConsoleError) -> None:
 
 @pytest.mark.parametrize("error", IN_TIME, ids=repr)
 def test_a_server_is_waited_for_as_long_as_it_takes(error: NovaConsoleError) -> None:
-    waiting = persistence(wait=True)
+    waiting = retry_policy(wait=True)
     pauses = [waiting.after_error(error) for _ in range(10 * TRIES)]
     assert all(pause is not None for pause in pauses)
     assert max(filter(None, pauses)) <= MOST_SECONDS_BETWEEN_LOOKS
@@ -126,13 +132,13 @@ def test_a_server_is_waited_for_as_long_as_it_takes(error: NovaConsoleError) -> 
 def test_what_will_never_be_is_not_waited_for(
     error: NovaConsoleError, attached: bool
 ) -> None:
-    tried = after_attached(wait=True) if attached else persistence(wait=True)
+    tried = after_attached(wait=True) if attached else retry_policy(wait=True)
     assert tried.after_error(error) is None
 
 
 @pytest.mark.parametrize("error", SOON, ids=repr)
 def test_a_disturbance_is_given_so_many_tries(error: NovaConsoleError) -> None:
-    waiting = persistence(wait=True)
+    waiting = retry_policy(wait=True)
     pauses = list(until_none(lambda: waiting.after_error(error)))
     assert len(pauses) == TRIES - 1
     assert max(pauses) <= MOST_SECONDS_BETWEEN_TRIES
@@ -143,22 +149,24 @@ def test_a_disturbance_is_given_so_many_tries(error: NovaConsoleError) -> None:
 
 
 @pytest.mark.parametrize("renews", [True, False])
-@pytest.mark.parametrize("closed", [Closed(None), Closed(1000), Closed(1012)], ids=str)
+@pytest.mark.parametrize(
+    "closed", [CloseReason(None), CloseReason(1000), CloseReason(1012)], ids=str
+)
 @pytest.mark.parametrize(
     ("seconds", "bytes_in"), [(30.0, 0), (0.0, 1), (SETTLED_SECONDS, 0), (90.0, 9)]
 )
 def test_after_a_loss_the_first_try_is_made_at_once(
-    renews: bool, closed: Closed, seconds: float, bytes_in: int
+    renews: bool, closed: CloseReason, seconds: float, bytes_in: int
 ) -> None:
-    lost = persistence(reconnect=True, renews=renews)
-    used = link(seconds=seconds, bytes_in=bytes_in, closed=closed)
+    lost = retry_policy(reconnect=True, renews=renews)
+    used = connection(seconds=seconds, bytes_in=bytes_in, closed=closed)
     for _ in range(10 * TRIES):  # however often
         assert lost.after_link(used) == 0
 
 
 def test_a_url_that_was_refused_from_the_start_stays_so() -> None:
     """Its token has expired; nothing gives another one."""
-    tried = persistence(reconnect=True, renews=False)
+    tried = retry_policy(reconnect=True, renews=False)
     assert tried.after_link(useless_link()) is None
 
 
@@ -166,7 +174,7 @@ def test_a_url_that_was_refused_from_the_start_stays_so() -> None:
 def test_with_a_cloud_a_refusal_is_tried_again_with_a_new_url(
     wishes: dict[str, bool],
 ) -> None:
-    tried = persistence(**wishes)
+    tried = retry_policy(**wishes)
     pauses = list(until_none(lambda: tried.after_link(useless_link())))
     assert len(pauses) == TRIES - 1
     assert min(pauses) > 0, "the proxy is not to be hammered"
@@ -208,7 +216,7 @@ def test_every_outage_has_tries_of_its_own() -> None:
     tried = after_attached()
     for _ in range(3):
         assert len(list(until_none(lambda: tried.after_error(SOON[0])))) == TRIES - 1
-        assert tried.after_link(link()) == 0
+        assert tried.after_link(connection()) == 0
 
 
 def test_a_server_that_is_started_again_is_looked_for_often() -> None:
@@ -224,32 +232,36 @@ def test_a_server_that_is_started_again_is_looked_for_often() -> None:
 
 
 @pytest.mark.parametrize("reconnect", [True, False])
-@pytest.mark.parametrize("lost", [link(), useless_link()], ids=["used", "useless"])
-def test_by_hand_the_try_is_made_at_once(lost: Finished, reconnect: bool) -> None:
-    tried = persistence(reconnect=reconnect, renews=False)
+@pytest.mark.parametrize(
+    "lost", [connection(), useless_link()], ids=["used", "useless"]
+)
+def test_by_hand_the_try_is_made_at_once(
+    lost: ConnectionSummary, reconnect: bool
+) -> None:
+    tried = retry_policy(reconnect=reconnect, renews=False)
     assert tried.after_link(lost, by_hand=True) == 0
 
 
 @pytest.mark.parametrize("renews", [True, False])
 def test_by_hand_the_outage_is_bounded_too(renews: bool) -> None:
-    tried = persistence(renews=renews)
-    assert tried.after_link(link(), by_hand=True) == 0
+    tried = retry_policy(renews=renews)
+    assert tried.after_link(connection(), by_hand=True) == 0
     assert len(list(until_none(lambda: tried.after_error(SOON[0])))) == TRIES - 1
-    assert tried.after_link(link(), by_hand=True) == 0
+    assert tried.after_link(connection(), by_hand=True) == 0
     pauses = list(until_none(lambda: tried.after_link(useless_link())))
     assert len(pauses) == (TRIES if renews else REFUSALS_OF_ONE_URL) - 1
 
 
 def test_by_hand_is_for_once() -> None:
-    tried = persistence()
+    tried = retry_policy()
     assert tried.after_link(useless_link(), by_hand=True) == 0
     assert tried.after_error(SOON[0]) is not None
-    assert tried.after_link(link()) is None
+    assert tried.after_link(connection()) is None
     assert tried.after_error(SOON[0]) is None
 
 
 def test_by_hand_again_before_the_new_link_has_settled() -> None:
-    tried = persistence()
+    tried = retry_policy()
     for _ in range(10 * TRIES):
         assert tried.after_link(useless_link(), by_hand=True) == 0
 
@@ -259,10 +271,12 @@ def test_by_hand_again_before_the_new_link_has_settled() -> None:
 EVENTS = st.one_of(
     st.sampled_from([*SOON, *IN_TIME, *NEVER]),
     st.builds(
-        link,
+        connection,
         seconds=st.floats(min_value=0, max_value=100),
         bytes_in=st.integers(min_value=0, max_value=3),
-        closed=st.sampled_from([Closed(None), Closed(1000), Closed(1011, "no")]),
+        closed=st.sampled_from(
+            [CloseReason(None), CloseReason(1000), CloseReason(1011, "no")]
+        ),
     ),
 )
 
@@ -273,9 +287,9 @@ def test_pauses_are_bounded_and_useless_tries_never_follow_at_once(
     wait: bool,
     reconnect: bool,
     renews: bool,
-    events: list[tuple[NovaConsoleError | Finished, bool]],
+    events: list[tuple[NovaConsoleError | ConnectionSummary, bool]],
 ) -> None:
-    tried = Persistence(wait=wait, reconnect=reconnect, renews=renews)
+    tried = RetryPolicy(wait=wait, reconnect=reconnect, renews=renews)
     for event, by_hand in events:
         if isinstance(event, NovaConsoleError):
             pause = tried.after_error(event)
@@ -298,7 +312,7 @@ def test_pauses_are_bounded_and_useless_tries_never_follow_at_once(
     ),
 )
 def test_no_mixture_of_failures_is_tried_for_ever(
-    wait: bool, renews: bool, failures: list[NovaConsoleError | Finished]
+    wait: bool, renews: bool, failures: list[NovaConsoleError | ConnectionSummary]
 ) -> None:
     tried = after_attached(wait=wait, renews=renews)
     pauses = [
@@ -309,8 +323,10 @@ def test_no_mixture_of_failures_is_tried_for_ever(
     ]
     refusals = 0
     for number, (failure, pause) in enumerate(zip(failures, pauses, strict=True), 1):
-        refusals += isinstance(failure, Finished)
-        is_refused = isinstance(failure, Finished) and refusals >= REFUSALS_OF_ONE_URL
+        refusals += isinstance(failure, ConnectionSummary)
+        is_refused = (
+            isinstance(failure, ConnectionSummary) and refusals >= REFUSALS_OF_ONE_URL
+        )
         given_up = number >= TRIES or (is_refused and not renews)
         if given_up:
             assert pause is None

@@ -11,18 +11,13 @@ import pytest
 import trio
 
 import support.fake_cloud as fake
-from novaconsole.cloud.client import CloudOptions
-from novaconsole.console.source import (
-    CloudSource,
-    DemoSource,
-    Destination,
-    Source,
-    UrlSource,
-)
+from novaconsole.cloud.config import CloudOptions
+from novaconsole.console.connect import ConsoleAddress
+from novaconsole.console.source import CloudSource, ConsoleSource, DemoSource, UrlSource
 from novaconsole.errors import (
     CloudError,
     ConsoleUnavailable,
-    Hope,
+    Retryable,
     ServerNotActive,
     ServerNotFound,
 )
@@ -60,12 +55,12 @@ def source(configure: Configure) -> Iterator[CloudSource]:
         yield source
 
 
-async def locate(source: Source, nursery: trio.Nursery) -> Destination:
+async def locate(source: ConsoleSource, nursery: trio.Nursery) -> ConsoleAddress:
     await source.start(nursery, SIZE)
     return await source.locate()
 
 
-async def failure(source: Source, nursery: trio.Nursery) -> CloudError:
+async def failure(source: ConsoleSource, nursery: trio.Nursery) -> CloudError:
     with pytest.raises(CloudError) as caught:
         await locate(source, nursery)
     return caught.value
@@ -83,7 +78,7 @@ async def test_a_cloud_leads_to_the_console_with_a_new_url_each_time(
 
         destination = await locate(source, nursery)
 
-        assert destination == Destination(
+        assert destination == ConsoleAddress(
             Target.parse(cloud.console_url, name="vm"), TLSOptions()
         )
     assert source.renews
@@ -151,7 +146,7 @@ async def test_a_server_that_was_deleted_is_gone_for_good(
 
     assert str(error) == "server 'vm' is gone"
     assert isinstance(error, ServerNotFound)
-    assert error.hope is Hope.NONE
+    assert error.retryable is Retryable.NONE
 
 
 async def test_a_name_that_is_not_there_is_compared_with_the_others_once(
@@ -166,7 +161,7 @@ async def test_a_name_that_is_not_there_is_compared_with_the_others_once(
     assert {str(error) for error in errors} == {
         "no server 'vm' in this project; did you mean vm2?"
     }
-    assert {error.hope for error in errors} == {Hope.IN_TIME}
+    assert {error.retryable for error in errors} == {Retryable.IN_TIME}
     assert cloud.paths("GET") == [LISTS, NAMES, LISTS, LISTS]
 
 
@@ -315,7 +310,7 @@ async def test_a_url_is_used_as_given(nursery: trio.Nursery) -> None:
     source = UrlSource(target, tls)
 
     for _ in range(2):
-        assert await locate(source, nursery) == Destination(target, tls)
+        assert await locate(source, nursery) == ConsoleAddress(target, tls)
     await assert_has_no_cloud(source)
 
 
@@ -334,7 +329,7 @@ async def test_the_demo_is_started_once(nursery: trio.Nursery) -> None:
     nursery.cancel_scope.cancel()
 
 
-async def assert_has_no_cloud(source: Source) -> None:
+async def assert_has_no_cloud(source: ConsoleSource) -> None:
     assert not source.renews
     assert await source.server() is None
     with pytest.raises(ConsoleUnavailable, match="only a cloud"):

@@ -48,8 +48,8 @@ LOSSES: dict[str, tuple[Callable[[Guest], None], str]] = {
 
 def sockets(pid: int) -> int:
     """How many a process has."""
-    links = [os.readlink(entry) for entry in Path(f"/proc/{pid}/fd").iterdir()]
-    return sum(link.startswith("socket:") for link in links)
+    connections = [os.readlink(entry) for entry in Path(f"/proc/{pid}/fd").iterdir()]
+    return sum(connection.startswith("socket:") for connection in connections)
 
 
 def settle(shell: Shell, guest: Guest) -> None:
@@ -82,8 +82,8 @@ def outage(shell: Shell, guest: Guest) -> Iterator[None]:
 
 
 @pytest.mark.parametrize("loss", LOSSES)
-def test_after_any_loss_it_attaches_again(tmp_path: Path, loss: str) -> None:
-    lose, words = LOSSES[loss]
+def test_after_any_loss_it_attaches_again(tmp_path: Path, describe_loss: str) -> None:
+    lose, words = LOSSES[describe_loss]
     with (
         Guest(greeting=b"login: ") as guest,
         Shell(tmp_path) as shell,

@@ -14,9 +14,9 @@ import trio
 import support.fake_cloud as fake
 from novaconsole.capture.log import SessionLog
 from novaconsole.capture.recording import Recording
-from novaconsole.cloud.client import CloudOptions
-from novaconsole.console.connect import ConnectOptions
-from novaconsole.console.source import CloudSource, Destination, UrlSource
+from novaconsole.cloud.config import CloudOptions
+from novaconsole.console.connect import ConnectOptions, ConsoleAddress
+from novaconsole.console.source import CloudSource, UrlSource
 from novaconsole.network.proxy import Proxy
 from novaconsole.network.target import Target, TLSOptions
 from novaconsole.session.attachment import Attachment
@@ -235,7 +235,7 @@ async def test_what_a_program_holds_says_nothing_when_it_is_shown(
         send,
         receive,
     ):
-        async with linked() as (link, _):
+        async with linked() as (connection, _):
             session = SessionOptions(
                 source=UrlSource(target, TLSOptions()),
                 connect=connect,
@@ -245,10 +245,10 @@ async def test_what_a_program_holds_says_nothing_when_it_is_shown(
                 recording=recording,
             )
             shown = [
-                *(target, proxy, connect, source, source.cloud, session, link),
+                *(target, proxy, connect, source, source.cloud, session, connection),
                 *(log, recording),
-                Destination(target, TLSOptions()),
-                Attachment(link, target, send),
+                ConsoleAddress(target, TLSOptions()),
+                Attachment(connection, target, send),
             ]
             texts = "".join(repr(each) + str(each) for each in shown)
     assert found(texts.encode()) == []

@@ -8,8 +8,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from novaconsole.guest import script as guestscript
-from novaconsole.guest.command import RemoteShell
-from novaconsole.guest.login import Whereabouts
+from novaconsole.guest.command import RemoteCommand
+from novaconsole.guest.login import LoginDialogue
 from support.pieces import CUTS, cut, thorough
 
 MARK = "nc0123"
@@ -31,7 +31,7 @@ class Guest:
         cuts: list[int] | None = None,
     ) -> None:
         self.now = 0.0
-        self.shell = RemoteShell(command, MARK, Whereabouts(login, "pw", self.now))
+        self.shell = RemoteCommand(command, MARK, LoginDialogue(login, "pw", self.now))
         self.output = b""
         self._cuts = cuts or []
 

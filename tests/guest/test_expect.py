@@ -8,21 +8,21 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from novaconsole.errors import UsageError
-from novaconsole.guest.expect import WINDOW_CHARACTERS, Match, Patterns, Window
+from novaconsole.guest.expect import WINDOW_CHARACTERS, Match, OutputBuffer, Patterns
 from support.pieces import CUTS, cut, thorough
 
 LOGIN = Patterns("login: ")
 
 
 def find(data: bytes, *sources: str) -> Match | None:
-    window = Window()
+    window = OutputBuffer()
     window.feed(data)
     return window.find(Patterns(*sources))
 
 
 def text_of(data: bytes, cuts: list[int]) -> str:
     """The text up to a mark behind it."""
-    window = Window()
+    window = OutputBuffer()
     for piece in [*cut(data, cuts), b"\x18the end"]:  # CAN: breaks a sequence off
         window.feed(piece)
     found = window.find(Patterns("the end$"))
@@ -69,7 +69,7 @@ def test_any_chunking_finds_the_same(
     before: list[bytes], after: list[bytes], cuts: list[int]
 ) -> None:
     data = b"".join([*before, b"\x18lo\x1b[0mgin: ", *after])
-    window, matches = Window(), []
+    window, matches = OutputBuffer(), []
     for piece in cut(data, cuts):
         window.feed(piece)
         matches += [found for found in [window.find(LOGIN)] if found is not None]
@@ -92,7 +92,7 @@ def test_the_first_of_several_is_found_and_of_two_at_one_place_the_first_given()
 
 
 def test_what_has_matched_does_not_match_again() -> None:
-    window, patterns = Window(), Patterns(r"\d")
+    window, patterns = OutputBuffer(), Patterns(r"\d")
     window.feed(b"a1b2c")
     assert window.find(patterns) == Match(0, "a", "1")
     assert window.find(patterns) == Match(0, "b", "2")
@@ -118,14 +118,14 @@ def test_the_ends_of_lines(data: bytes, source: str, is_found: bool) -> None:
 
 
 def test_where_the_last_match_ended_no_line_begins() -> None:
-    window = Window()
+    window = OutputBuffer()
     window.feed(b"one two")
     assert window.find(Patterns("one ")) is not None
     assert window.find(Patterns("^two")) is None
 
 
 def test_where_the_window_begins_no_line_begins() -> None:
-    window, patterns = Window(), Patterns("^a+b")
+    window, patterns = OutputBuffer(), Patterns("^a+b")
     window.feed(b"x" + b"a" * 2 * WINDOW_CHARACTERS)
     window.feed(b"a")
     window.feed(b"b")
@@ -133,7 +133,7 @@ def test_where_the_window_begins_no_line_begins() -> None:
 
 
 def test_no_more_is_kept_than_the_latest_text() -> None:
-    window = Window()
+    window = OutputBuffer()
     for _ in range(20):
         window.feed(b"x" * WINDOW_CHARACTERS)
     found = window.find(Patterns("(?s).*"))
@@ -164,7 +164,7 @@ def test_without_the_extra_there_are_no_patterns(
 @pytest.mark.parametrize("source", ["(a+)+$b", "(a|aa)+c", "(.*)(.*)(.*)x"])
 def test_no_output_keeps_it_busy(source: str) -> None:
     """Python's `re` takes longer than the universe for the first of these."""
-    window, patterns = Window(), Patterns(source)
+    window, patterns = OutputBuffer(), Patterns(source)
     started = time.monotonic()
     for _ in range(20):
         window.feed(b"a" * WINDOW_CHARACTERS)

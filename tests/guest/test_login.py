@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from novaconsole.guest.login import Printed, Whereabouts
+from novaconsole.guest.login import LoginDialogue, Printed
 from support.pieces import CUTS, cut, thorough
 
 CLEAR, ENTER, CTRL_C = b"\x15\r", b"\r", b"\x03"
@@ -15,7 +15,7 @@ class Talk:
 
     def __init__(self, login: str | None = None, password: str | None = None) -> None:
         self.now = 1000.0
-        self.where = Whereabouts(login, password, self.now)
+        self.where = LoginDialogue(login, password, self.now)
 
     def print(self, data: bytes, cuts: list[int] | None = None) -> None:
         for piece in cut(data, cuts or []):

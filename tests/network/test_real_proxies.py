@@ -19,7 +19,7 @@ from novaconsole.errors import ConnectError
 from novaconsole.network.http_connect import connect_through
 from novaconsole.network.proxy import Proxy
 from novaconsole.network.target import Target
-from novaconsole.websocket.connection import open_link
+from novaconsole.websocket.connection import open_connection
 from support.fake_cloud import without_settings
 from support.servers import (
     AT_ONCE_SECONDS,
@@ -140,14 +140,14 @@ async def check_console(
         deadline = trio.current_time() + AT_ONCE_SECONDS
         async with (
             background() as nursery,
-            open_link(stream, target, deadline=deadline) as link,
+            open_connection(stream, target, deadline=deadline) as connection,
         ):
             peer = await server.next_peer()
             assert f"GET /?token={TOKEN} ".encode() in peer.request
-            nursery.start_soon(link.send, DATA)
+            nursery.start_soon(connection.send, DATA)
             assert await peer.receive_bytes(len(DATA)) == DATA
             nursery.start_soon(echo_and_close, peer)
-            assert await read_all(link) == DATA
+            assert await read_all(connection) == DATA
 
 
 async def echo_and_close(peer: Peer) -> None:

@@ -13,7 +13,7 @@ from novaconsole.session.escapes import (
     Action,
     Command,
     EscapeParser,
-    Event,
+    KeyboardEvent,
     Send,
     help_lines,
     parse_escape_char,
@@ -61,7 +61,7 @@ TYPING_WITHOUT_ESC = TYPING.map(lambda data: data.replace(b"\x1b", b"~"))
 
 def process_escapes(
     data: bytes, char: bytes, reply_at: Callable[[int], int] = lambda _: 0
-) -> list[Event]:
+) -> list[KeyboardEvent]:
     """OpenSSH's process_escapes, as a loop over bytes.
 
     Args:
@@ -69,7 +69,7 @@ def process_escapes(
         char: the escape character.
         reply_at: the length of the terminal's reply that begins at this position.
     """
-    events: list[Event] = []
+    events: list[KeyboardEvent] = []
     last_was_cr, escape_pending = True, False
     position = 0
     while position < len(data):
@@ -94,7 +94,7 @@ def process_escapes(
     return joined(events)
 
 
-def sent(events: list[Event]) -> bytes:
+def sent(events: list[KeyboardEvent]) -> bytes:
     return b"".join(event.data for event in events if isinstance(event, Send))
 
 
@@ -140,7 +140,7 @@ def sent(events: list[Event]) -> bytes:
     ],
 )
 def test_the_rules_of_openssh_in_whatever_pieces(
-    typed: bytes, events: list[Event]
+    typed: bytes, events: list[KeyboardEvent]
 ) -> None:
     for cuts in ways_to_cut(typed):
         assert feed_in_pieces(EscapeParser(b"~"), typed, cuts) == events

@@ -7,7 +7,7 @@ from itertools import pairwise
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
-from novaconsole.session.escapes import EscapeParser, Event, Send
+from novaconsole.session.escapes import EscapeParser, KeyboardEvent, Send
 
 # No deadline for an example: a busy machine is no failure.
 thorough = settings(
@@ -117,9 +117,9 @@ def ways_to_cut(data: bytes) -> Iterator[list[int]]:
         yield [position]
 
 
-def joined(events: Iterable[Event]) -> list[Event]:
+def joined(events: Iterable[KeyboardEvent]) -> list[KeyboardEvent]:
     """The events with neighbouring Sends made one."""
-    result: list[Event] = []
+    result: list[KeyboardEvent] = []
     for event in events:
         if result and isinstance(event, Send) and isinstance(result[-1], Send):
             result[-1] = Send(result[-1].data + event.data)
@@ -130,6 +130,6 @@ def joined(events: Iterable[Event]) -> list[Event]:
 
 def feed_in_pieces(
     parser: EscapeParser, data: bytes, cuts: Iterable[int]
-) -> list[Event]:
+) -> list[KeyboardEvent]:
     """What the parser makes of the data, whatever pieces the Sends came in."""
     return joined(event for piece in cut(data, cuts) for event in parser.feed(piece))

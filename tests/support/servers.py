@@ -27,7 +27,7 @@ import trustme
 
 from novaconsole.console.connect import open_stream
 from novaconsole.network.target import Target, TLSOptions
-from novaconsole.websocket.connection import Link, open_link
+from novaconsole.websocket.connection import Connection, open_connection
 
 TOKEN = "5ec2e7-0f-this-te57"
 LOOPBACK = "127.0.0.1"
@@ -419,7 +419,7 @@ async def linked(
     keepalive: float = 0,
     meanwhile: Callable[[Peer], Awaitable[None]] | None = None,
     at_the_end: Callable[[Peer], Awaitable[None]] = Peer.answer_goodbye,
-) -> AsyncIterator[tuple[Link, Peer]]:
+) -> AsyncIterator[tuple[Connection, Peer]]:
     """A link and its peer.  On leaving, nothing may be left.
 
     Args:
@@ -435,20 +435,20 @@ async def linked(
             target = server.target("wss" if certificates else "ws")
             stream = await open_stream(target, tls)
             deadline = trio.current_time() + AT_ONCE_SECONDS
-            async with open_link(
+            async with open_connection(
                 stream, target, deadline=deadline, keepalive=keepalive
-            ) as link:
+            ) as connection:
                 peer = await server.next_peer()
                 if meanwhile:
                     nursery.start_soon(meanwhile, peer)
-                yield link, peer
+                yield connection, peer
                 if not meanwhile:
                     nursery.start_soon(at_the_end, peer)
 
 
-async def read_all(link: Link) -> bytes:
+async def read_all(connection: Connection) -> bytes:
     """Everything up to the end of a link."""
-    return b"".join([data async for data in link])
+    return b"".join([data async for data in connection])
 
 
 # ---- certificates

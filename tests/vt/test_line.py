@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from novaconsole.vt.line import COLUMNS, EDITS, Row
+from novaconsole.vt.line import COLUMNS, EDITS, ScreenLine
 from support.pieces import CUTS, thorough
 
 MOVES = [f"\x1b[{number}{chr(final)}" for number in ("", 1, 2, 9) for final in EDITS]
@@ -21,7 +21,7 @@ def shown_by_pyte(text: str) -> str:
 
 
 def shown(*pieces: str) -> str:
-    row = Row()
+    row = ScreenLine()
     full = "".join(map(row.feed, pieces))
     return full + row.text
 
@@ -62,7 +62,7 @@ def test_what_people_see(text: str, wanted: str) -> None:
 @pytest.mark.parametrize("number", ["999999999", str(COLUMNS)])
 @pytest.mark.parametrize("final", EDITS.decode())
 def test_a_large_number_does_not_make_a_large_row(number: str, final: str) -> None:
-    row = Row()
+    row = ScreenLine()
     assert row.feed(f"abc\r\x1b[{number}{final}x") == ""
     assert len(row.text) <= COLUMNS
 
@@ -75,7 +75,7 @@ def test_long_rows_are_the_same_however_they_come(
     bits: list[str], cuts: list[int]
 ) -> None:
     at = {number % (len(bits) + 1) for number in cuts}
-    row, pieces = Row(), list[str]()
+    row, pieces = ScreenLine(), list[str]()
     for number, bit in enumerate(bits):
         if number in at:
             pieces.append(row.feed(""))
@@ -86,7 +86,7 @@ def test_long_rows_are_the_same_however_they_come(
 
 def test_a_long_line_without_moves_is_what_it_is() -> None:
     text = "0123456789\t" * COLUMNS
-    row = Row()
+    row = ScreenLine()
     full = row.feed(text)
     assert full + row.text == text
     assert len(row.text) <= COLUMNS

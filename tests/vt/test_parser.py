@@ -4,13 +4,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from novaconsole.vt.parser import Sequence, SequenceParser, Text
+from novaconsole.vt.parser import ControlSequence, SequenceParser, Text
 from support.pieces import CUTS, cut, thorough, ways_to_cut
 
 
-def parsed(*pieces: bytes) -> list[Text | Sequence]:
+def parsed(*pieces: bytes) -> list[Text | ControlSequence]:
     """The events, neighbouring texts made one."""
-    parser, events = SequenceParser(), list[Text | Sequence]()
+    parser, events = SequenceParser(), list[Text | ControlSequence]()
     for piece in pieces:
         for event in parser.feed(piece):
             if events and isinstance(event, Text) and isinstance(events[-1], Text):
@@ -24,31 +24,31 @@ def parsed(*pieces: bytes) -> list[Text | Sequence]:
     ("data", "events"),
     [
         (b"plain \xff\r\n\x07", [Text(b"plain \xff\r\n\x07")]),
-        (b"\x1b[0;1m", [Sequence(b"[", b"0;1", b"m")]),
-        (b"\x1b[?25l", [Sequence(b"[", b"?25", b"l")]),
-        (b"\x1b[2 q", [Sequence(b"[", b"2 ", b"q")]),
-        (b"\x1bc", [Sequence(b"", b"", b"c")]),
-        (b"\x1b(0", [Sequence(b"", b"(", b"0")]),
-        (b"\x1b]0;title\x07", [Sequence(b"]", b"0;title")]),
-        (b"\x1b]0;t\xc3\xa9\x1b\\", [Sequence(b"]", "0;té".encode())]),
-        (b"\x1bP1$r\x07x\x1b\\", [Sequence(b"P", b"1$r\x07x")]),
-        (b"\x1b_app\x1b\\.", [Sequence(b"_", b"app"), Text(b".")]),
+        (b"\x1b[0;1m", [ControlSequence(b"[", b"0;1", b"m")]),
+        (b"\x1b[?25l", [ControlSequence(b"[", b"?25", b"l")]),
+        (b"\x1b[2 q", [ControlSequence(b"[", b"2 ", b"q")]),
+        (b"\x1bc", [ControlSequence(b"", b"", b"c")]),
+        (b"\x1b(0", [ControlSequence(b"", b"(", b"0")]),
+        (b"\x1b]0;title\x07", [ControlSequence(b"]", b"0;title")]),
+        (b"\x1b]0;t\xc3\xa9\x1b\\", [ControlSequence(b"]", "0;té".encode())]),
+        (b"\x1bP1$r\x07x\x1b\\", [ControlSequence(b"P", b"1$r\x07x")]),
+        (b"\x1b_app\x1b\\.", [ControlSequence(b"_", b"app"), Text(b".")]),
         # Control characters inside are carried out, and CAN and SUB break off.
-        (b"\x1b[1\n;2m", [Text(b"\n"), Sequence(b"[", b"1;2", b"m")]),
+        (b"\x1b[1\n;2m", [Text(b"\n"), ControlSequence(b"[", b"1;2", b"m")]),
         (b"\x1b[1\x18m", [Text(b"m")]),
         (b"\x1b[1\x1am", [Text(b"m")]),
         (b"\x1b]0;t\x18m", [Text(b"m")]),
         # ESC begins anew.
-        (b"\x1b[1\x1b[2m", [Sequence(b"[", b"2", b"m")]),
-        (b"\x1b]0;t\x1b[2m", [Sequence(b"[", b"2", b"m")]),
-        (b"\x1b\x1bc", [Sequence(b"", b"", b"c")]),
+        (b"\x1b[1\x1b[2m", [ControlSequence(b"[", b"2", b"m")]),
+        (b"\x1b]0;t\x1b[2m", [ControlSequence(b"[", b"2", b"m")]),
+        (b"\x1b\x1bc", [ControlSequence(b"", b"", b"c")]),
         # DEL is nothing; a byte of a character is no part of a sequence.
-        (b"\x1b[1\x7fm", [Sequence(b"[", b"1", b"m")]),
+        (b"\x1b[1\x7fm", [ControlSequence(b"[", b"1", b"m")]),
         (b"\x1b[1\xc3\xa9", [Text("é".encode())]),
         (b"a\x1b[", [Text(b"a")]),
     ],
 )
-def test_what_is_found(data: bytes, events: list[Text | Sequence]) -> None:
+def test_what_is_found(data: bytes, events: list[Text | ControlSequence]) -> None:
     for cuts in ways_to_cut(data):
         assert parsed(*cut(data, cuts)) == events
 
@@ -66,8 +66,12 @@ def test_the_pieces_make_no_difference(data: bytes, cuts: list[int]) -> None:
 def test_what_never_ends_is_not_kept(start: bytes) -> None:
     parser = SequenceParser()
     for piece in [start, *[b"0" * 1000] * 100]:
-        assert not [each for each in parser.feed(piece) if isinstance(each, Sequence)]
-    ended = [each for each in parser.feed(b"\x1b\\") if isinstance(each, Sequence)]
+        assert not [
+            each for each in parser.feed(piece) if isinstance(each, ControlSequence)
+        ]
+    ended = [
+        each for each in parser.feed(b"\x1b\\") if isinstance(each, ControlSequence)
+    ]
     assert all(len(each.parameters) <= 4096 + 1 for each in ended)
 
 
@@ -83,4 +87,4 @@ def test_what_never_ends_is_not_kept(start: bytes) -> None:
     ],
 )
 def test_parameters_as_numbers(parameters: bytes, numbers: list[int]) -> None:
-    assert Sequence(b"[", parameters, b"m").numbers == numbers
+    assert ControlSequence(b"[", parameters, b"m").numbers == numbers

@@ -9,10 +9,10 @@ import pytest
 import trio
 
 from novaconsole.console.connect import ConnectOptions, open_console
-from novaconsole.console.outcome import Closed
 from novaconsole.errors import ConnectionLost, HandshakeFailed
 from novaconsole.network.target import TLSOptions
-from novaconsole.websocket.connection import accept_link
+from novaconsole.websocket.close import CloseReason
+from novaconsole.websocket.server import accept_connection
 from support.servers import (
     AT_ONCE_SECONDS,
     BINARY,
@@ -61,12 +61,12 @@ def noise(size: int) -> bytes:
 
 
 async def test_all_byte_values_pass_both_ways(maybe_tls: Certificates | None) -> None:
-    async with linked(maybe_tls) as (link, peer):
-        await link.send(ALL_BYTES)
+    async with linked(maybe_tls) as (connection, peer):
+        await connection.send(ALL_BYTES)
         assert await peer.receive() == Frame(BINARY, ALL_BYTES, masked=True)
         await peer.send(Frame(BINARY, ALL_BYTES))
-        assert await anext(link) == ALL_BYTES
-        assert (link.bytes_out, link.bytes_in) == (256, 256)
+        assert await anext(connection) == ALL_BYTES
+        assert (connection.bytes_out, connection.bytes_in) == (256, 256)
 
 
 @pytest.mark.parametrize(
@@ -85,11 +85,11 @@ async def test_frames_to_the_server_are_binary_masked_and_not_long(
             assert frame is not None
             received.append(frame)
 
-    async with linked(maybe_tls) as (link, peer):
+    async with linked(maybe_tls) as (connection, peer):
         async with trio.open_nursery() as nursery:
             nursery.start_soon(receive, peer)
-            await link.send(data)
-        assert link.bytes_out == size
+            await connection.send(data)
+        assert connection.bytes_out == size
     assert b"".join(frame.payload for frame in received) == data
     for frame in received:
         assert (frame.opcode, frame.fin, frame.masked) == (BINARY, True, True)
@@ -97,26 +97,26 @@ async def test_frames_to_the_server_are_binary_masked_and_not_long(
 
 
 async def test_nothing_to_send_sends_nothing() -> None:
-    async with linked() as (link, peer):
-        await link.send(b"")
-        await link.send(b"x")
+    async with linked() as (connection, peer):
+        await connection.send(b"")
+        await connection.send(b"x")
         assert await peer.receive() == Frame(BINARY, b"x", masked=True)
 
 
 async def test_one_frame_of_a_mebibyte(maybe_tls: Certificates | None) -> None:
     data = noise(MIB)
-    async with linked(maybe_tls) as (link, peer), background() as nursery:
+    async with linked(maybe_tls) as (connection, peer), background() as nursery:
         nursery.start_soon(peer.send, Frame(BINARY, data), close_frame(1000))
-        assert await read_all(link) == data
+        assert await read_all(connection) == data
 
 
 @pytest.mark.timeout(300)  # some seconds, where nobody else wants the processor
 async def test_a_hundred_thousand_frames_of_one_byte() -> None:
     data = noise(100_000)
     frames = b"".join(Frame(BINARY, bytes([byte])).encoded() for byte in data)
-    async with linked() as (link, peer), background() as nursery:
+    async with linked() as (connection, peer), background() as nursery:
         nursery.start_soon(peer.send_raw, frames + close_frame(1000).encoded())
-        assert await read_all(link) == data
+        assert await read_all(connection) == data
 
 
 async def test_any_splitting_of_the_stream_gives_the_same_bytes() -> None:
@@ -130,21 +130,21 @@ async def test_any_splitting_of_the_stream_gives_the_same_bytes() -> None:
         close_frame(1000, "Target closed"),
     ]
     data = b"".join(frame.encoded() for frame in frames)
-    async with linked() as (link, peer), background() as nursery:
+    async with linked() as (connection, peer), background() as nursery:
 
         async def send_in_single_bytes() -> None:
             for at in range(len(data)):
                 await peer.send_raw(data[at : at + 1])
 
         nursery.start_soon(send_in_single_bytes)
-        received = await read_all(link)
+        received = await read_all(connection)
     assert received == b"login: " + "ä€🐧".encode() + b"abcd" + noise(300)
-    assert link.closed == Closed(1000, "Target closed")
+    assert connection.closed == CloseReason(1000, "Target closed")
 
 
 async def test_text_from_the_server_is_shown_as_bytes() -> None:
     text = "Grüße €🐧\r\n".encode()
-    async with linked() as (link, peer):
+    async with linked() as (connection, peer):
         await peer.send(
             Frame(TEXT, text),
             Frame(TEXT, text[:3], fin=False),  # in the middle of a character
@@ -152,11 +152,11 @@ async def test_text_from_the_server_is_shown_as_bytes() -> None:
             Frame(CONTINUATION, text[9:]),
             close_frame(1000),
         )
-        assert await read_all(link) == text * 2
+        assert await read_all(connection) == text * 2
 
 
 async def test_fragments_are_joined_with_pings_between_them() -> None:
-    async with linked() as (link, peer):
+    async with linked() as (connection, peer):
         await peer.send(
             Frame(BINARY, b"one ", fin=False),
             Frame(PING, b"!"),
@@ -164,7 +164,7 @@ async def test_fragments_are_joined_with_pings_between_them() -> None:
             Frame(CONTINUATION, b"", fin=False),
             Frame(CONTINUATION, b"three"),
         )
-        assert await anext(link) == b"one two three"
+        assert await anext(connection) == b"one two three"
         assert await peer.receive() == Frame(PONG, b"!", masked=True)
 
 
@@ -176,8 +176,8 @@ async def test_bytes_that_came_with_the_answer_to_the_upgrade_are_not_lost() -> 
 
     async with serving(hasty) as server:
         options = ConnectOptions()
-        async with open_console(server.target(), TLSOptions(), options) as link:
-            assert await anext(link) == b"login: "
+        async with open_console(server.target(), TLSOptions(), options) as connection:
+            assert await anext(connection) == b"login: "
 
 
 # ---- how it ends
@@ -186,38 +186,38 @@ async def test_bytes_that_came_with_the_answer_to_the_upgrade_are_not_lost() -> 
 @pytest.mark.parametrize(
     ("frame", "closed"),
     [
-        (close_frame(1000, "Target closed"), Closed(1000, "Target closed")),
-        (close_frame(1000), Closed(1000)),
-        (close_frame(1001, "bye"), Closed(1001, "bye")),
-        (close_frame(1011, "zu spät ✗"), Closed(1011, "zu spät ✗")),
-        (close_frame(1008), Closed(1008)),
-        (close_frame(4321, "own code"), Closed(4321, "own code")),
-        (close_frame(), Closed(1005)),
+        (close_frame(1000, "Target closed"), CloseReason(1000, "Target closed")),
+        (close_frame(1000), CloseReason(1000)),
+        (close_frame(1001, "bye"), CloseReason(1001, "bye")),
+        (close_frame(1011, "zu spät ✗"), CloseReason(1011, "zu spät ✗")),
+        (close_frame(1008), CloseReason(1008)),
+        (close_frame(4321, "own code"), CloseReason(4321, "own code")),
+        (close_frame(), CloseReason(1005)),
     ],
     ids=str,
 )
 async def test_a_close_frame_says_how_it_ended(
-    frame: Frame, closed: Closed, maybe_tls: Certificates | None
+    frame: Frame, closed: CloseReason, maybe_tls: Certificates | None
 ) -> None:
-    async with linked(maybe_tls) as (link, peer):
-        assert link.closed is None
+    async with linked(maybe_tls) as (connection, peer):
+        assert connection.closed is None
         await peer.send(Frame(BINARY, b"last words"), frame)
-        assert await read_all(link) == b"last words"
-        assert link.closed == closed
+        assert await read_all(connection) == b"last words"
+        assert connection.closed == closed
         answer = await peer.receive()
         assert answer is not None
         assert answer.opcode == CLOSE
         assert answer.payload[:2] == frame.payload[:2]
         with pytest.raises(ConnectionLost) as caught:
-            await link.send(b"too late")
+            await connection.send(b"too late")
         assert caught.value.exit_status == 3
-    assert link.closed == closed
+    assert connection.closed == closed
 
 
 async def test_what_comes_after_a_close_frame_does_not_count(
     maybe_tls: Certificates | None,
 ) -> None:
-    async with linked(maybe_tls) as (link, peer):
+    async with linked(maybe_tls) as (connection, peer):
         await peer.send(
             Frame(BINARY, b"last words"),
             close_frame(1000, "Target closed"),
@@ -225,9 +225,9 @@ async def test_what_comes_after_a_close_frame_does_not_count(
             Frame(BINARY, b"more"),
             close_frame(1011, "no"),
         )
-        assert await read_all(link) == b"last words"
-        assert link.closed == Closed(1000, "Target closed")
-    assert link.closed == Closed(1000, "Target closed")
+        assert await read_all(connection) == b"last words"
+        assert connection.closed == CloseReason(1000, "Target closed")
+    assert connection.closed == CloseReason(1000, "Target closed")
 
 
 @pytest.mark.parametrize("break_off", [Peer.close, Peer.reset])
@@ -237,12 +237,12 @@ async def test_gone_without_a_close_frame(
     data: bytes,
     maybe_tls: Certificates | None,
 ) -> None:
-    async with linked(maybe_tls) as (link, peer):
+    async with linked(maybe_tls) as (connection, peer):
         if data:
             await peer.send(Frame(BINARY, data))
         await break_off(peer)
-        assert await read_all(link) == data
-        assert link.closed == Closed(None)
+        assert await read_all(connection) == data
+        assert connection.closed == CloseReason(None)
 
 
 async def send_more_than_is_taken(peer: Peer, *last: Frame) -> bytes:
@@ -260,30 +260,32 @@ async def test_what_came_before_the_end_is_not_lost_when_sending_fails_first(
     break_off: Callable[[Peer], Awaitable[None]], maybe_tls: Certificates | None
 ) -> None:
     """A key typed at the wrong moment must not cost the guest's last words."""
-    async with linked(maybe_tls) as (link, peer):
+    async with linked(maybe_tls) as (connection, peer):
         sent = await send_more_than_is_taken(peer)
         await break_off(peer)
-        await link.send(b"typed")  # which a socket that was closed answers with a reset
+        await connection.send(
+            b"typed"
+        )  # which a socket that was closed answers with a reset
         await peer.wait_client_was_reset()
         for _ in range(3):
-            await link.send(b"typed")  # fails on the socket
+            await connection.send(b"typed")  # fails on the socket
         assert peer.waiting_for_client() > 10_000
-        assert link.closed is None
-        assert await read_all(link) == sent
-        assert link.closed == Closed(None)
+        assert connection.closed is None
+        assert await read_all(connection) == sent
+        assert connection.closed == CloseReason(None)
 
 
 async def test_a_close_frame_is_not_lost_when_sending_fails_first(
     maybe_tls: Certificates | None,
 ) -> None:
-    async with linked(maybe_tls) as (link, peer):
+    async with linked(maybe_tls) as (connection, peer):
         sent = await send_more_than_is_taken(peer, close_frame(1000, "Target closed"))
         await peer.reset()
         await peer.wait_client_was_reset()
-        await link.send(b"typed")  # fails on the socket
+        await connection.send(b"typed")  # fails on the socket
         assert peer.waiting_for_client() > 10_000
-        assert await read_all(link) == sent
-        assert link.closed == Closed(1000, "Target closed")
+        assert await read_all(connection) == sent
+        assert connection.closed == CloseReason(1000, "Target closed")
 
 
 @pytest.mark.parametrize(
@@ -300,16 +302,16 @@ async def test_a_close_frame_is_not_lost_when_sending_fails_first(
     ],
 )
 async def test_a_broken_protocol_ends_the_link_in_words(data: bytes) -> None:
-    async with linked() as (link, peer):
+    async with linked() as (connection, peer):
         await peer.send_raw(Frame(BINARY, b"before").encoded() + data)
         with trio.fail_after(AT_ONCE_SECONDS):
-            assert await read_all(link) == b"before"
-        assert link.closed is not None
-        assert link.closed.reason
+            assert await read_all(connection) == b"before"
+        assert connection.closed is not None
+        assert connection.closed.reason
 
 
 async def test_a_message_without_bounds_ends_the_link() -> None:
-    async with linked() as (link, peer), background() as nursery:
+    async with linked() as (connection, peer), background() as nursery:
 
         async def send_for_ever() -> None:
             with suppress(trio.BrokenResourceError):
@@ -319,23 +321,23 @@ async def test_a_message_without_bounds_ends_the_link() -> None:
 
         nursery.start_soon(send_for_ever)
         with trio.fail_after(AT_ONCE_SECONDS * 4):
-            assert await read_all(link) == b""
-        assert link.closed is not None
-        assert link.closed.code == 1009
+            assert await read_all(connection) == b""
+        assert connection.closed is not None
+        assert connection.closed.code == 1009
 
 
 # ---- leaving
 
 
 async def test_leaving_says_goodbye() -> None:
-    async with linked() as (link, peer):
+    async with linked() as (connection, peer):
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(link.aclose, "that is all")
+            nursery.start_soon(connection.aclose, "that is all")
             frame = await peer.receive()
             assert frame == Frame(CLOSE, b"\x03\xe8that is all", masked=True)
             await peer.send(close_frame(1000))
-        await link.aclose()  # once more does no harm
-    assert link.closed == Closed(1000)
+        await connection.aclose()  # once more does no harm
+    assert connection.closed == CloseReason(1000)
 
 
 async def read_on(peer: Peer) -> None:
@@ -367,8 +369,8 @@ async def test_leaving_does_not_wait_for_ever(
     maybe_tls: Certificates | None,
 ) -> None:
     """A peer that does all kinds of things, but never answers our goodbye."""
-    async with linked(maybe_tls, at_the_end=peer_does) as (link, _):
-        link.close_timeout = close_timeout
+    async with linked(maybe_tls, at_the_end=peer_does) as (connection, _):
+        connection.close_timeout = close_timeout
         left_at = trio.current_time()
     # Not to end at all is what this is about; a second more is for a busy machine.
     assert trio.current_time() - left_at < close_timeout + 1
@@ -378,24 +380,24 @@ async def test_leaving_while_what_was_typed_is_stuck(
     maybe_tls: Certificates | None,
 ) -> None:
     """The peer reads nothing, so the goodbye is stuck as well."""
-    async with linked(maybe_tls, at_the_end=read_nothing) as (link, _):
+    async with linked(maybe_tls, at_the_end=read_nothing) as (connection, _):
         with trio.move_on_after(0.3) as sending:
-            await link.send(bytes(64 * MIB))
+            await connection.send(bytes(64 * MIB))
         assert sending.cancelled_caught
-        link.close_timeout = 0.3
+        connection.close_timeout = 0.3
         left_at = trio.current_time()
-    assert trio.current_time() - left_at < link.close_timeout + 1
+    assert trio.current_time() - left_at < connection.close_timeout + 1
 
 
 async def test_the_answer_to_our_goodbye_is_found_behind_what_nobody_read(
     maybe_tls: Certificates | None,
 ) -> None:
-    async with linked(maybe_tls) as (link, peer):
+    async with linked(maybe_tls) as (connection, peer):
         await peer.send(*[Frame(BINARY, bytes(100))] * QUEUED_MESSAGES * 4)
-        link.close_timeout = AT_ONCE_SECONDS * 2
+        connection.close_timeout = AT_ONCE_SECONDS * 2
         left_at = trio.current_time()
     assert trio.current_time() - left_at < AT_ONCE_SECONDS
-    assert link.closed == Closed(1000)
+    assert connection.closed == CloseReason(1000)
 
 
 async def test_pings_that_cross_our_goodbye_do_no_harm() -> None:
@@ -404,18 +406,18 @@ async def test_pings_that_cross_our_goodbye_do_no_harm() -> None:
         await peer.send(Frame(PING, b"?"), Frame(BINARY, b"!"), Frame(PING, b"?"))
         await peer.send(Frame(CLOSE, goodbye.payload))
 
-    async with linked(at_the_end=ping_then_answer) as (link, _):
-        link.close_timeout = AT_ONCE_SECONDS * 2
+    async with linked(at_the_end=ping_then_answer) as (connection, _):
+        connection.close_timeout = AT_ONCE_SECONDS * 2
         left_at = trio.current_time()
     assert trio.current_time() - left_at < AT_ONCE_SECONDS
-    assert link.closed == Closed(1000)
+    assert connection.closed == CloseReason(1000)
 
 
 async def test_leaving_after_the_peer_is_gone_does_not_wait() -> None:
-    async with linked() as (link, peer):
+    async with linked() as (connection, peer):
         await peer.reset()
-        assert await read_all(link) == b""
-        link.close_timeout = AT_ONCE_SECONDS * 2
+        assert await read_all(connection) == b""
+        connection.close_timeout = AT_ONCE_SECONDS * 2
         left_at = trio.current_time()
     assert trio.current_time() - left_at < AT_ONCE_SECONDS
 
@@ -440,13 +442,15 @@ async def test_cancelled_from_outside(peer_is_mute: bool) -> None:
         async with serving_peers() as server, trio.open_nursery() as nursery:
             target = server.target()
             with trio.CancelScope() as scope:
-                async with open_console(target, TLSOptions(), ConnectOptions()) as link:
+                async with open_console(
+                    target, TLSOptions(), ConnectOptions()
+                ) as connection:
                     nursery.start_soon(listen, await server.next_peer())
-                    link.close_timeout = 0.3 if peer_is_mute else AT_ONCE_SECONDS
-                    await link.send(b"x")
+                    connection.close_timeout = 0.3 if peer_is_mute else AT_ONCE_SECONDS
+                    await connection.send(b"x")
                     cancelled_at = trio.current_time()
                     scope.cancel()
-                    await link.send(b"y" * MIB)
+                    await connection.send(b"y" * MIB)
             assert scope.cancelled_caught
             # Never to end is what this is about; a second more is for a busy machine.
             assert trio.current_time() - cancelled_at < 0.3 + 1
@@ -456,25 +460,25 @@ async def test_cancelled_from_outside(peer_is_mute: bool) -> None:
 
 
 async def test_cancelled_while_waiting_for_the_guest() -> None:
-    async with linked() as (link, peer):
+    async with linked() as (connection, peer):
         with trio.move_on_after(0.05) as scope:
-            await anext(link)
+            await anext(connection)
         assert scope.cancelled_caught
         await peer.send(Frame(BINARY, b"later"))
-        assert await anext(link) == b"later"
+        assert await anext(connection) == b"later"
 
 
 # ---- pings
 
 
 async def test_a_ping_is_answered_while_the_consumer_is_busy() -> None:
-    async with linked() as (link, peer):
+    async with linked() as (connection, peer):
         shown = [Frame(BINARY, b"%d" % number) for number in range(QUEUED_MESSAGES)]
         await peer.send(*shown, Frame(PING, b"are you there"))
         with trio.fail_after(AT_ONCE_SECONDS):
             assert await peer.receive() == Frame(PONG, b"are you there", masked=True)
         await peer.send(close_frame(1000))
-        assert await read_all(link) == b"".join(frame.payload for frame in shown)
+        assert await read_all(connection) == b"".join(frame.payload for frame in shown)
 
 
 class PingAnswerer:
@@ -500,18 +504,21 @@ class PingAnswerer:
 async def test_a_peer_that_answers_pings_stays(maybe_tls: Certificates | None) -> None:
     answerer = PingAnswerer()
     async with (
-        linked(maybe_tls, keepalive=PING_SECONDS, meanwhile=answerer) as (link, _),
+        linked(maybe_tls, keepalive=PING_SECONDS, meanwhile=answerer) as (
+            connection,
+            _,
+        ),
         background() as nursery,
     ):
         started = trio.current_time()
-        assert link.round_trip is None
-        nursery.start_soon(read_all, link)
+        assert connection.round_trip is None
+        nursery.start_soon(read_all, connection)
         assert len(await answerer.wait_answered(6)) == 6
         # The first comes early; two unanswered ones would have been too many.
         assert trio.current_time() - started >= PING_SECONDS * 5 * 0.9
-        assert link.closed is None
-        assert link.round_trip is not None
-        assert 0 < link.round_trip < PING_SECONDS
+        assert connection.closed is None
+        assert connection.round_trip is not None
+        assert 0 < connection.round_trip < PING_SECONDS
 
 
 @pytest.mark.parametrize("answers_first", [0, 2])
@@ -530,36 +537,40 @@ async def test_a_peer_that_stops_answering_is_lost_after_two_intervals(
                     last_life = trio.current_time()
                 pings.append(trio.current_time())
 
-    async with linked(maybe_tls, keepalive=PING_SECONDS) as (link, peer):
+    async with linked(maybe_tls, keepalive=PING_SECONDS) as (connection, peer):
         async with background() as nursery:
             last_life = trio.current_time()
             nursery.start_soon(answer_some, peer)
             with trio.fail_after(AT_ONCE_SECONDS):
-                assert await read_all(link) == b""
-        assert link.closed == Closed(None, "no answer to pings for 0.4 seconds")
+                assert await read_all(connection) == b""
+        assert connection.closed == CloseReason(
+            None, "no answer to pings for 0.4 seconds"
+        )
         assert trio.current_time() - last_life >= PING_SECONDS * 2
         # One more where a stalled machine saw an answer too late to count at once.
         assert answers_first + 2 <= len(pings) <= answers_first + 3
         with pytest.raises(ConnectionLost):
-            await link.send(b"anybody?")
-    assert link.closed == Closed(None, "no answer to pings for 0.4 seconds")
+            await connection.send(b"anybody?")
+    assert connection.closed == CloseReason(None, "no answer to pings for 0.4 seconds")
 
 
 async def test_a_peer_that_reads_nothing_is_lost_as_well(
     maybe_tls: Certificates | None,
 ) -> None:
     """Whoever was sending to it is told."""
-    async with linked(maybe_tls, keepalive=PING_SECONDS) as (link, _):
+    async with linked(maybe_tls, keepalive=PING_SECONDS) as (connection, _):
 
         async def paste() -> None:
             with pytest.raises(ConnectionLost):
-                await link.send(bytes(64 * MIB))
+                await connection.send(bytes(64 * MIB))
 
         with trio.fail_after(AT_ONCE_SECONDS):
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(paste)
-                assert await read_all(link) == b""
-        assert link.closed == Closed(None, "no answer to pings for 0.4 seconds")
+                assert await read_all(connection) == b""
+        assert connection.closed == CloseReason(
+            None, "no answer to pings for 0.4 seconds"
+        )
 
 
 async def test_data_counts_as_life() -> None:
@@ -576,16 +587,16 @@ async def test_data_counts_as_life() -> None:
             await peer.send(Frame(BINARY, b"."))
             await trio.sleep(PING_SECONDS / 10)
 
-    async with linked(keepalive=PING_SECONDS) as (link, peer):
+    async with linked(keepalive=PING_SECONDS) as (connection, peer):
         async with background() as nursery:
             nursery.start_soon(swallow, peer)
             nursery.start_soon(print_on, peer)
             with trio.fail_after(AT_ONCE_SECONDS * 2):
-                async for _ in link:
+                async for _ in connection:
                     if pings >= 6:
                         break
-            assert link.closed is None
-        link.close_timeout = 0
+            assert connection.closed is None
+        connection.close_timeout = 0
 
 
 async def test_our_own_slowness_does_not_count(maybe_tls: Certificates | None) -> None:
@@ -593,49 +604,51 @@ async def test_our_own_slowness_does_not_count(maybe_tls: Certificates | None) -
     answerer = PingAnswerer()
     words = [b"%d " % number for number in range(QUEUED_MESSAGES * 4)]
     async with linked(maybe_tls, keepalive=PING_SECONDS, meanwhile=answerer) as (
-        link,
+        connection,
         peer,
     ):
         # As text, for binary frames are joined.
         await peer.send(*(Frame(TEXT, word) for word in words))
         await answerer.wait_answered(6)
-        assert link.closed is None
-        assert link.round_trip is None  # so not one of the six answers was seen
+        assert connection.closed is None
+        assert connection.round_trip is None  # so not one of the six answers was seen
         await peer.send(close_frame(1000))
-        assert await read_all(link) == b"".join(words)
-        assert link.closed == Closed(1000)
+        assert await read_all(connection) == b"".join(words)
+        assert connection.closed == CloseReason(1000)
 
 
 async def test_without_keepalive_there_are_no_pings() -> None:
-    async with linked(keepalive=0) as (link, peer):
+    async with linked(keepalive=0) as (connection, peer):
         with trio.move_on_after(PING_SECONDS * 3):
-            await anext(link)
-        await link.send(b"first of all")
+            await anext(connection)
+        await connection.send(b"first of all")
         assert await peer.receive() == Frame(BINARY, b"first of all", masked=True)
 
 
-@pytest.mark.parametrize("closed", [Closed(1000, "Target closed"), Closed(None)])
+@pytest.mark.parametrize(
+    "closed", [CloseReason(1000, "Target closed"), CloseReason(None)]
+)
 async def test_pings_do_not_change_how_it_ended(
-    closed: Closed, maybe_tls: Certificates | None
+    closed: CloseReason, maybe_tls: Certificates | None
 ) -> None:
     """The end comes while one is under way, which nobody will answer any more."""
-    async with linked(maybe_tls, keepalive=PING_SECONDS) as (link, peer):
+    async with linked(maybe_tls, keepalive=PING_SECONDS) as (connection, peer):
         await peer.receive_until(PING)
         if closed.code:
             await peer.send(close_frame(closed.code, closed.reason))
         await peer.close()
-        assert await read_all(link) == b""
-        assert link.closed == closed
+        assert await read_all(connection) == b""
+        assert connection.closed == closed
         with trio.move_on_after(PING_SECONDS * 4):  # the screen may still be busy
             await trio.sleep_forever()
-        assert link.closed == closed
+        assert connection.closed == closed
 
 
 async def test_keepalive_ends_with_the_link() -> None:
     """A long interval does not hold anybody up."""
-    async with linked(keepalive=3600) as (link, peer):
+    async with linked(keepalive=3600) as (connection, peer):
         await peer.send(close_frame(1000, "Target closed"))
-        assert await read_all(link) == b""
+        assert await read_all(connection) == b""
         left_at = trio.current_time()
     assert trio.current_time() - left_at < AT_ONCE_SECONDS
 
@@ -648,21 +661,25 @@ async def test_both_sides_of_a_link_understand_each_other() -> None:
 
     async def echo(stream: trio.abc.Stream) -> None:
         deadline = trio.current_time() + AT_ONCE_SECONDS
-        async with accept_link(stream, lambda _: True, deadline=deadline) as link:
-            assert link is not None
-            async for data in link:
-                await link.send(data)
+        async with accept_connection(
+            stream, lambda _: True, deadline=deadline
+        ) as connection:
+            assert connection is not None
+            async for data in connection:
+                await connection.send(data)
                 if data.endswith(b"exit"):
-                    await link.aclose("Target closed")
+                    await connection.aclose("Target closed")
         served.set()
 
     with nothing_left():
         async with serving(echo) as server:
             options = ConnectOptions()
-            async with open_console(server.target(), TLSOptions(), options) as link:
-                await link.send(ALL_BYTES + b"exit")
-                assert await read_all(link) == ALL_BYTES + b"exit"
-                assert link.closed == Closed(1000, "Target closed")
+            async with open_console(
+                server.target(), TLSOptions(), options
+            ) as connection:
+                await connection.send(ALL_BYTES + b"exit")
+                assert await read_all(connection) == ALL_BYTES + b"exit"
+                assert connection.closed == CloseReason(1000, "Target closed")
             with trio.fail_after(AT_ONCE_SECONDS):
                 await served.wait()
 
@@ -677,15 +694,17 @@ async def test_a_client_that_is_not_allowed_is_dropped_after_the_upgrade() -> No
 
     async def refuse(stream: trio.abc.Stream) -> None:
         deadline = trio.current_time() + AT_ONCE_SECONDS
-        async with accept_link(stream, allows, deadline=deadline) as link:
-            given.append(link)
+        async with accept_connection(stream, allows, deadline=deadline) as connection:
+            given.append(connection)
 
     with nothing_left():
         async with serving(refuse) as server:
             options = ConnectOptions()
-            async with open_console(server.target(), TLSOptions(), options) as link:
-                assert await read_all(link) == b""
-                assert link.closed == Closed(None)
+            async with open_console(
+                server.target(), TLSOptions(), options
+            ) as connection:
+                assert await read_all(connection) == b""
+                assert connection.closed == CloseReason(None)
     assert asked == [f"/?token={TOKEN}"]
     assert given == [None]
 
@@ -699,7 +718,7 @@ async def test_a_client_that_asks_for_no_websocket_fails_in_time(
     async def serve(stream: trio.abc.Stream) -> None:
         deadline = trio.current_time() + 0.3
         with pytest.raises(HandshakeFailed) as caught:
-            async with accept_link(stream, lambda _: True, deadline=deadline):
+            async with accept_connection(stream, lambda _: True, deadline=deadline):
                 pass
         tell.send_nowait(caught.value)
 
@@ -716,10 +735,10 @@ async def test_a_client_that_asks_for_no_websocket_fails_in_time(
 
 async def test_a_ping_that_comes_while_we_say_goodbye_is_lost() -> None:
     """As the keepalive's may, which knows nothing of the goodbye."""
-    async with linked() as (link, peer), background() as nursery:
-        link.close_timeout = AT_ONCE_SECONDS
-        nursery.start_soon(link.aclose)
+    async with linked() as (connection, peer), background() as nursery:
+        connection.close_timeout = AT_ONCE_SECONDS
+        nursery.start_soon(connection.aclose)
         await peer.receive_until(CLOSE)  # and leave it unanswered
         with pytest.raises(ConnectionLost):
-            await link.ping()
+            await connection.ping()
         await peer.send(close_frame(1000))

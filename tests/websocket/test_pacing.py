@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from novaconsole.websocket.pacing import Pacer
+from novaconsole.websocket.flow import ReadPacer
 from support.pieces import thorough
 
 GATHER, CLOSELY, LITTLE = 0.003, 0.006, 4096
@@ -12,7 +12,7 @@ GATHER, CLOSELY, LITTLE = 0.003, 0.006, 4096
 
 def pauses(*reads: tuple[float, int]) -> list[float]:
     """How long each read makes the next one wait; the reads by time and size."""
-    pacer, found = Pacer(), []
+    pacer, found = ReadPacer(), []
     for now, size in reads:
         pacer.note_read(size, now)
         found.append(pacer.next_read - now)

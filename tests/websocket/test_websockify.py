@@ -14,9 +14,9 @@ import pytest
 import trio
 
 from novaconsole.console.connect import ConnectOptions, open_console
-from novaconsole.console.outcome import Closed
 from novaconsole.errors import ConnectError
 from novaconsole.network.target import TLSOptions
+from novaconsole.websocket.close import CloseReason
 from support.servers import (
     AT_ONCE_SECONDS,
     BINARY,
@@ -105,12 +105,12 @@ async def test_bytes_pass_both_ways_unchanged(
         async with (
             serving(echo) as guest,
             websockify(tmp_path, guest.port) as proxy,
-            open_console(proxy.target(), NO_TLS, options) as link,
+            open_console(proxy.target(), NO_TLS, options) as connection,
             background() as nursery,
         ):
-            nursery.start_soon(link.send, DATA)
+            nursery.start_soon(connection.send, DATA)
             while len(received) < len(DATA):
-                received += await anext(link)
+                received += await anext(connection)
     assert received == DATA
 
 
@@ -122,10 +122,10 @@ async def test_the_guest_ends_the_session(tmp_path: Path) -> None:
         async with (
             serving(say_and_leave) as guest,
             websockify(tmp_path, guest.port) as proxy,
-            open_console(proxy.target(), NO_TLS, DEFAULTS) as link,
+            open_console(proxy.target(), NO_TLS, DEFAULTS) as connection,
         ):
-            assert await read_all(link) == DATA
-            assert link.closed == Closed(1000, "Target closed")
+            assert await read_all(connection) == DATA
+            assert connection.closed == CloseReason(1000, "Target closed")
 
 
 async def test_leaving_is_answered_and_everything_typed_has_arrived(
@@ -137,10 +137,10 @@ async def test_leaving_is_answered_and_everything_typed_has_arrived(
             serving(hear(send)) as guest,
             websockify(tmp_path, guest.port) as proxy,
         ):
-            async with open_console(proxy.target(), NO_TLS, DEFAULTS) as link:
-                await link.send(b"echo hello\r")
-                await link.send(b"exit\r")
-                link.close_timeout = AT_ONCE_SECONDS * 2
+            async with open_console(proxy.target(), NO_TLS, DEFAULTS) as connection:
+                await connection.send(b"echo hello\r")
+                await connection.send(b"exit\r")
+                connection.close_timeout = AT_ONCE_SECONDS * 2
                 left_at = trio.current_time()
             assert trio.current_time() - left_at < AT_ONCE_SECONDS
             with trio.fail_after(AT_ONCE_SECONDS):
@@ -154,14 +154,14 @@ async def test_our_pings_are_answered(tmp_path: Path) -> None:
         async with (
             serving(echo) as guest,
             websockify(tmp_path, guest.port) as proxy,
-            open_console(proxy.target(), NO_TLS, options) as link,
+            open_console(proxy.target(), NO_TLS, options) as connection,
             background() as nursery,
         ):
-            nursery.start_soon(read_all, link)
+            nursery.start_soon(read_all, connection)
             with trio.fail_after(AT_ONCE_SECONDS):
-                while link.round_trip is None:  # noqa: ASYNC110 # there is no event for it
+                while connection.round_trip is None:  # noqa: ASYNC110 # there is no event for it
                     await trio.sleep(0.01)
-            assert link.closed is None
+            assert connection.closed is None
 
 
 class Tap:
@@ -219,15 +219,17 @@ async def test_the_frames_on_the_wire(tmp_path: Path) -> None:
         tap = Tap(proxy)
         async with (
             serving(tap.relay) as front,
-            open_console(front.target(), NO_TLS, ConnectOptions(keepalive=0)) as link,
+            open_console(
+                front.target(), NO_TLS, ConnectOptions(keepalive=0)
+            ) as connection,
         ):
-            nursery.start_soon(link.send, DATA)
+            nursery.start_soon(connection.send, DATA)
             while len(received) < len(DATA):
-                received += await anext(link)
+                received += await anext(connection)
             with trio.fail_after(AT_ONCE_SECONDS):
                 while not tap.frames(PONG):  # noqa: ASYNC110 # there is no event for it
                     await trio.sleep(0.01)
-            link.close_timeout = AT_ONCE_SECONDS
+            connection.close_timeout = AT_ONCE_SECONDS
     assert received == DATA
     sent = [frame.payload for frame in tap.frames(BINARY)]
     assert b"".join(sent) == DATA
@@ -243,11 +245,11 @@ async def test_a_guest_that_is_not_there(tmp_path: Path) -> None:
     with nothing_left():
         async with (
             websockify(tmp_path, refused_port()) as proxy,
-            open_console(proxy.target(), NO_TLS, DEFAULTS) as link,
+            open_console(proxy.target(), NO_TLS, DEFAULTS) as connection,
         ):
-            assert await read_all(link) == b""
+            assert await read_all(connection) == b""
             reason = "Failed to connect to downstream server"
-            assert link.closed == Closed(1011, reason)
+            assert connection.closed == CloseReason(1011, reason)
 
 
 # ---- TLS
@@ -264,10 +266,10 @@ async def test_tls(certificates: Certificates, tmp_path: Path) -> None:
             background() as nursery,
         ):
             tls = TLSOptions(certificates.cacert)
-            async with open_console(proxy.target("wss"), tls, DEFAULTS) as link:
-                nursery.start_soon(link.send, DATA)
+            async with open_console(proxy.target("wss"), tls, DEFAULTS) as connection:
+                nursery.start_soon(connection.send, DATA)
                 while len(received) < len(DATA):
-                    received += await anext(link)
+                    received += await anext(connection)
             with pytest.raises(ConnectError) as caught:
                 async with open_console(proxy.target("ws"), NO_TLS, DEFAULTS):
                     pass
