@@ -28,11 +28,11 @@ ERRORS = list(with_subclasses(NovaConsoleError))
 def message_shapes() -> Iterator[tuple[str, str]]:
     """Where each error is made, and its message with `{}` for what is filled in."""
     names = {cls.__name__ for cls in ERRORS}
-    for path in sorted(PACKAGE.glob("*.py")):
+    for path in sorted(PACKAGE.rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text())):
             match node:
                 case ast.Call(ast.Name(name), [message, *_]) if name in names:
-                    yield f"{path.stem}:{name}:{node.lineno}", _shape(message)
+                    yield f"{path.relative_to(PACKAGE)}:{name}:{node.lineno}", _shape(message)
 
 
 def _shape(message: ast.expr) -> str:
@@ -77,7 +77,7 @@ def test_a_failed_handshake_carries_the_http_status() -> None:
     assert HandshakeFailed("no", "try", status=503).status == 503
 
 
-@pytest.mark.parametrize("hope", Retryable)
+@pytest.mark.parametrize("retryable", Retryable)
 @pytest.mark.parametrize("cls", [cls for cls in ERRORS if cls is not HandshakeFailed])
 def test_a_single_error_may_have_a_hope_of_its_own(
     cls: type[NovaConsoleError], retryable: Retryable
@@ -105,8 +105,8 @@ def test_what_trying_again_may_help() -> None:
 
 
 def test_all_errors_stand_in_one_module_and_nothing_else_does() -> None:
-    for module in pkgutil.iter_modules(novaconsole.__path__):
-        importlib.import_module(f"novaconsole.{module.name}")
+    for module in pkgutil.walk_packages(novaconsole.__path__, "novaconsole."):
+        importlib.import_module(module.name)
     assert {cls.__module__ for cls in with_subclasses(NovaConsoleError)} == {
         errors.__name__
     }

@@ -551,7 +551,7 @@ FAULTS = [
 
 
 @pytest.mark.parametrize("microversions", [((2, 1), (2, 93)), None])
-@pytest.mark.parametrize(("answer", "kind", "hope", "words", "hint"), FAULTS)
+@pytest.mark.parametrize(("answer", "kind", "retryable", "words", "hint"), FAULTS)
 def test_a_console_that_cannot_be_had_is_explained(
     cloud: FakeCloud,
     answer: Answer,
@@ -960,7 +960,7 @@ def test_no_secret_is_in_what_a_crash_shows(
         cloud.console_fault = fake.SERIAL_CONSOLE_OFF
     else:
         cloud.servers_answer = fake.UNAUTHORIZED
-    ours = str(Path(nova.__file__).parent)
+    ours = str(Path(nova.__file__).parents[1])
 
     with pytest.raises(CloudError) as caught:
         console_url()

@@ -324,7 +324,7 @@ REFUSALS: list[tuple[int, str, type[CloudError], Retryable, str]] = [
 
 
 @pytest.mark.parametrize(
-    ("status", "message", "kind", "hope", "beginning"),
+    ("status", "message", "kind", "retryable", "beginning"),
     REFUSALS,
     ids=[f"{row[0]}-{row[1]}" for row in REFUSALS],
 )

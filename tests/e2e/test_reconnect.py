@@ -82,8 +82,8 @@ def outage(shell: Shell, guest: Guest) -> Iterator[None]:
 
 
 @pytest.mark.parametrize("loss", LOSSES)
-def test_after_any_loss_it_attaches_again(tmp_path: Path, describe_loss: str) -> None:
-    lose, words = LOSSES[describe_loss]
+def test_after_any_loss_it_attaches_again(tmp_path: Path, loss: str) -> None:
+    lose, words = LOSSES[loss]
     with (
         Guest(greeting=b"login: ") as guest,
         Shell(tmp_path) as shell,

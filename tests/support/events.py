@@ -7,7 +7,7 @@ from typing import Any
 import jsonschema
 
 SCHEMA = json.loads(
-    (Path(__file__).parent.parent / "docs" / "events.schema.json").read_text()
+    (Path(__file__).parents[2] / "docs" / "events.schema.json").read_text()
 )
 _VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
 
