@@ -12,18 +12,24 @@ import math
 import os
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
 import trio
 
 from novaconsole.cloud.config import CloudOptions
-from novaconsole.console.connect import ConnectOptions, open_destination
+from novaconsole.console.connect import ConnectOptions
 from novaconsole.console.explain import describe_loss, suggest
 from novaconsole.console.outcome import summarize
-from novaconsole.console.retry import RetryPolicy
-from novaconsole.console.source import CloudSource, ConsoleSource, UrlSource
-from novaconsole.errors import ConnectionLost, NovaConsoleError, TimedOut, UsageError
+from novaconsole.console.retry import RetryPolicy, open_console
+from novaconsole.console.source import (
+    CloudServer,
+    ConsoleLocation,
+    ConsoleSource,
+    ConsoleUrl,
+    open_source,
+)
+from novaconsole.errors import ConnectionLost, TimedOut, UsageError
 from novaconsole.guest.command import RemoteCommand
 from novaconsole.guest.expect import Match, OutputBuffer, Patterns
 from novaconsole.guest.login import LoginDialogue
@@ -263,38 +269,26 @@ async def connect(
         UsageError: this makes no sense, whatever cloud and network do.
     """
     tls = tls or TLSOptions()
-    source: ConsoleSource
+    location: ConsoleLocation
     if is_url(server):
-        source = UrlSource(Target.parse(server), tls)
+        location = ConsoleUrl(Target.parse(server), tls)
     else:
-        source = CloudSource(server, CloudOptions(cloud, region, tls))
-    try:
-        async with open_source(source, options, wait=wait) as console:
-            yield console
-    finally:
-        source.close()
+        location = CloudServer(server, CloudOptions(cloud, region, tls))
+    async with (
+        open_source(location, os.terminal_size((0, 0))) as source,
+        open_serial_console(source, options, wait=wait) as console,
+    ):
+        yield console
 
 
 @asynccontextmanager
-async def open_source(
+async def open_serial_console(
     source: ConsoleSource, options: ConnectOptions | None = None, *, wait: bool = False
 ) -> AsyncIterator[SerialConsole]:
-    """As `connect`, with a source that has been started and that the caller closes."""
+    """Attach to the console that a source finds; as `connect`, one layer below."""
     options = options or ConnectOptions(
         proxy=lambda target: choose_proxy(None, target, os.environ)
     )
-    retry_policy = RetryPolicy(wait=wait, reconnect=False, renews=source.renews)
-    async with AsyncExitStack() as stack:
-        while True:
-            try:
-                destination = await source.locate()
-                connection = await stack.enter_async_context(
-                    open_destination(destination, options)
-                )
-                break
-            except NovaConsoleError as exc:
-                pause = retry_policy.after_error(exc)
-                if pause is None:
-                    raise
-                await trio.sleep(pause)
-        yield SerialConsole(connection, destination.target)
+    policy = RetryPolicy(wait=wait, reconnect=False, renews=source.renews)
+    async with open_console(source, options, policy) as (connection, target):
+        yield SerialConsole(connection, target)

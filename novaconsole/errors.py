@@ -6,6 +6,7 @@ the one module that owns the library they come from.
 """
 
 import enum
+from typing import Self
 
 
 class Retryable(enum.Enum):
@@ -63,6 +64,11 @@ class GuestNotReady(NovaConsoleError):
 
 class OutputFailed(NovaConsoleError):
     """Standard output cannot be written."""
+
+    @classmethod
+    def because(cls, reason: OSError) -> Self:
+        """The error for a write that failed."""
+        return cls(f"cannot write the output: {reason.strerror}")
 
 
 class CloudError(NovaConsoleError):

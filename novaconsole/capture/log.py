@@ -5,8 +5,9 @@ for a moment; a task of its own then writes it.
 """
 
 import os
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
@@ -21,28 +22,41 @@ from novaconsole.errors import UsageError
 _HELD_BACK_SECONDS = 0.5
 
 
-class SessionLog:
-    """A log that can be started and stopped.
+@dataclass(frozen=True)
+class LogOptions:
+    """What to write to which file.
 
-    Args:
-        server: what the user calls the server, for the name of the file.
-        say: told, once each time, of trouble with the disk.
+    Attributes:
+        name: of the file, with `{server}` and `{time}` filled in later; None starts
+            no log until `~L` does.
+        overwrite: start the file afresh.
         plain: write plain text.
         timestamps: write the time at the start of each line.
     """
 
+    name: str | None = None
+    overwrite: bool = False
+    plain: bool = False
+    timestamps: bool = False
+
+
+class SessionLog:
+    """A log that can be started and stopped.
+
+    Args:
+        options: what to write to which file.
+        server: what the user calls the server, for the name of the file.
+        on_trouble: told, once each time, of trouble with the disk.
+    """
+
     def __init__(
-        self,
-        server: str,
-        say: Callable[[str], None],
-        *,
-        plain: bool = False,
-        timestamps: bool = False,
+        self, options: LogOptions, server: str, on_trouble: Callable[[str], None]
     ) -> None:
+        self._options = options
         self._server = server
-        self._say = say
-        self._plain = plain
-        self._timestamps = timestamps
+        self._say = on_trouble
+        self._plain = options.plain
+        self._timestamps = options.timestamps
         self._path: Path | None = None
         self._file: LogFile | None = None
         self._form: PlainText | Stamper | None = None
@@ -166,3 +180,23 @@ class LogFile(PrivateFile):
                     await trio.lowlevel.wait_writable(self._fd)
             except OSError as exc:
                 self._give_up(exc, on_trouble)
+
+
+@contextmanager
+def open_log(
+    options: LogOptions, server: str, on_trouble: Callable[[str], None]
+) -> Iterator[SessionLog]:
+    """Open the log, which `~L` may start later; close it on leaving.
+
+    Args:
+        options: what the user asked for.
+        server: what the user calls the server.
+        on_trouble: told, in one sentence, each time that the log had to end.
+
+    Raises:
+        UsageError: it cannot be written.
+    """
+    with closing(SessionLog(options, server, on_trouble)) as log:
+        if options.name is not None:
+            log.start(options.name, overwrite=options.overwrite)
+        yield log

@@ -6,18 +6,34 @@ session that never came about leaves an empty file.
 
 import os
 import time
-from collections.abc import Callable
-from contextlib import suppress
-from pathlib import Path
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 
 import trio
 
 from novaconsole.capture import asciicast
-from novaconsole.capture.files import PrivateFile
+from novaconsole.capture.files import PrivateFile, named
 from novaconsole.errors import UsageError
 from novaconsole.redaction import mask_tokens, printable
 
 _SIZE = os.terminal_size((80, 24))  # where there is no terminal
+
+
+@dataclass(frozen=True)
+class RecordingOptions:
+    """What to record in which file.
+
+    Attributes:
+        name: of the file, with `{server}` and `{time}` filled in later.
+        overwrite: start it afresh, whatever is in it; without, a file that is not
+            empty is refused.
+        with_input: record what is sent to the guest as well.
+    """
+
+    name: str
+    overwrite: bool = False
+    with_input: bool = False
 
 
 class Recording(PrivateFile):
@@ -27,11 +43,10 @@ class Recording(PrivateFile):
     in pieces.  It never waits: of a FIFO, a reader who is slow is trouble.
 
     Args:
-        path: the file; created with mode 0600, refused if there is something in it.
+        options: what to record in which file, created with mode 0600.
+        server: what the user calls the server, for the name of the file.
         title: asked for what is recorded when the recording begins.
         on_trouble: told once, in one sentence, when the recording had to end.
-        with_input: whether what is sent to the guest is recorded.
-        overwrite: start it afresh, whatever is in it.
 
     Raises:
         UsageError: the file cannot be written, or must not be.
@@ -39,14 +54,13 @@ class Recording(PrivateFile):
 
     def __init__(
         self,
-        path: Path,
+        options: RecordingOptions,
+        server: str,
         title: Callable[[], str],
         on_trouble: Callable[[str], None],
-        *,
-        with_input: bool = False,
-        overwrite: bool = False,
     ) -> None:
-        super().__init__(path, "recording", "--record", overwrite=overwrite)
+        path = named(options.name, server)
+        super().__init__(path, "recording", "--record", overwrite=options.overwrite)
         assert self._fd is not None
         if os.fstat(self._fd).st_size:
             os.close(self._fd)
@@ -56,7 +70,7 @@ class Recording(PrivateFile):
             )
         self._title = title
         self._on_trouble = on_trouble
-        self._with_input = with_input
+        self._with_input = options.with_input
         self._encoder = asciicast.Encoder()
         self._size = _SIZE
         self._started: float | None = None  # on trio's clock
@@ -119,3 +133,29 @@ class Recording(PrivateFile):
             self._give_up(exc, self._on_trouble)
         else:
             self._length += written
+
+
+@contextmanager
+def open_recording(
+    options: RecordingOptions | None,
+    title: Callable[[], str],
+    on_trouble: Callable[[str], None],
+) -> Iterator[Recording | None]:
+    """Open the recording, if the user wants one, and end it on leaving.
+
+    Args:
+        options: what the user asked for.
+        title: asked for the server's name now, and when the recording begins.
+        on_trouble: told once, in one sentence, when the recording had to end.
+
+    Raises:
+        UsageError: it cannot be written, or already exists.
+    """
+    if options is None:
+        yield None
+        return
+    recording = Recording(options, title(), title, on_trouble)
+    try:
+        yield recording
+    finally:
+        recording.end()

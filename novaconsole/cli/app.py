@@ -9,7 +9,6 @@ import logging
 import math
 import os
 import sys
-import traceback
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -20,21 +19,12 @@ from novaconsole.cli import request as options
 from novaconsole.cli.process import ensure_standard_streams
 from novaconsole.errors import NovaConsoleError, UsageError
 from novaconsole.session.escapes import parse_escape_char
-from novaconsole.terminal.notices import (
-    DEBUG,
-    NORMAL,
-    QUIET,
-    VERBOSE,
-    NoticeHandler,
-    Notices,
-    log_level,
-)
+from novaconsole.terminal.notices import NoticeHandler, Notices, Verbosity, log_level
 
 if TYPE_CHECKING:
-    from novaconsole.console.source import ConsoleSource
-    from novaconsole.commands.run import CommandOptions
-    from novaconsole.console.connect import ConnectOptions
-    from novaconsole.session.state import SessionOptions
+    from novaconsole.commands.attach import AttachRequest
+    from novaconsole.commands.check import CheckRequest
+    from novaconsole.commands.run import RunRequest
 
 _STATUS_INTERRUPTED = 130
 _PROTOCOL_LOGGERS = (
@@ -102,7 +92,15 @@ def novaconsole(
     """
     if quiet and (verbose or debug):
         raise UsageError("--quiet excludes --verbose and --debug")
-    verbosity = DEBUG if debug else VERBOSE if verbose else QUIET if quiet else NORMAL
+    verbosity = (
+        Verbosity.DEBUG
+        if debug
+        else Verbosity.VERBOSE
+        if verbose
+        else Verbosity.QUIET
+        if quiet
+        else Verbosity.NORMAL
+    )
     notices = Notices(verbosity, as_json=json)
     _log_to(notices)
     try:
@@ -130,10 +128,10 @@ def novaconsole(
                 "and --record"
             )
         tls = options.tls_options(cacert, cert, key, insecure=insecure)
-        unattended = options.unattended(until, timeout, read_only=read_only)
-        source = options.source(server, url, cloud, region, tls, demo=demo)
+        patterns = options.patterns(until)
+        location = options.location(server, url, cloud, region, tls, demo=demo)
         for option, given in (("--history", history), ("--wait", wait)):
-            if given and not source.renews:
+            if given and not options.is_in_cloud(location):
                 raise UsageError(f"{option} wants a server's name, to ask its cloud")
 
         from novaconsole.console.connect import ConnectOptions
@@ -149,58 +147,59 @@ def novaconsole(
             headers=options.headers(header, origin),
             proxy=lambda target: choose_proxy(proxy, target, os.environ),
         )
+        limit = math.inf if timeout is None else timeout
         if check or check_enter:
-            return _check(source, connect, notices, may_type=check_enter)
+            return _check(
+                options.check_request(location, connect, may_type=check_enter), notices
+            )
         if run is not None:
-            from novaconsole.commands.run import CommandOptions
+            from novaconsole.commands.run import RunRequest
 
-            command = CommandOptions(
-                source=source,
+            command = RunRequest(
+                location=location,
                 connect=connect,
                 command=run,
                 login=login,
                 password=options.password(login, password_file),
-                timeout=unattended.timeout,
+                timeout=limit,
                 wait=wait,
             )
             return _run_command(command, notices)
 
-        from novaconsole.capture.files import named
-        from novaconsole.capture.log import SessionLog
-        from novaconsole.capture.recording import Recording
+        from novaconsole.capture.log import LogOptions
+        from novaconsole.capture.recording import RecordingOptions
+        from novaconsole.commands.attach import AttachRequest
         from novaconsole.session.state import SessionOptions
 
-        # Before the log: it may be refused for what is in its file.
-        recording = None
-        if record:
-            recording = Recording(
-                named(str(record), source.title),
-                lambda: source.title,
-                notices.say,
-                with_input=record_input,
-                overwrite=overwrite,
-            )
-        session_log = SessionLog(
-            source.title, notices.say, plain=log_plain, timestamps=log_timestamps
-        )
-        if log:
-            session_log.start(str(log), overwrite=overwrite)
-        session = SessionOptions(
-            source=source,
+        request = AttachRequest(
+            location=location,
             connect=connect,
-            escape=escape_char,
-            log=session_log,
-            close_wait=close_wait,
-            wait=wait,
-            reconnect=reconnect,
-            history=history,
-            recording=recording,
-            unattended=unattended,
+            session=SessionOptions(
+                escape=escape_char,
+                close_wait=close_wait,
+                timeout=limit,
+                wait=wait,
+                reconnect=reconnect,
+                history=history,
+                until=patterns,
+                read_only=read_only,
+            ),
+            log=LogOptions(
+                str(log) if log else None,
+                overwrite=overwrite,
+                plain=log_plain,
+                timestamps=log_timestamps,
+            ),
+            recording=RecordingOptions(
+                str(record), overwrite=overwrite, with_input=record_input
+            )
+            if record
+            else None,
+            keyboard_from_terminal=url == "-",
         )
-        return _attach(session, notices, keyboard_from_terminal=url == "-")
+        return _attach(request, notices)
     except NovaConsoleError as exc:
         notices.error(exc)
-        _show_traceback(notices)
         notices.event("ended", status=exc.exit_status)
         return exc.exit_status
 
@@ -246,53 +245,25 @@ def _flush_output(notices: Notices) -> int:
     return 0
 
 
-def _attach(
-    session: "SessionOptions", notices: Notices, *, keyboard_from_terminal: bool
-) -> int:
+def _attach(request: "AttachRequest", notices: Notices) -> int:
     from novaconsole.commands.attach import attach
 
     async def run() -> int:
-        try:
-            ended = await attach(
-                session, notices, keyboard_from_terminal=keyboard_from_terminal
-            )
-        finally:
-            session.source.close()
-        return ended.exit_status
+        return (await attach(request, notices)).exit_status
 
     return _run(run, notices)
 
 
-def _run_command(command: "CommandOptions", notices: Notices) -> int:
+def _run_command(request: "RunRequest", notices: Notices) -> int:
     from novaconsole.commands.run import run_command
 
-    async def run() -> int:
-        try:
-            return await run_command(command, notices)
-        finally:
-            command.source.close()
-
-    return _run(run, notices)
+    return _run(lambda: run_command(request, notices), notices)
 
 
-def _check(
-    source: "ConsoleSource",
-    connect: "ConnectOptions",
-    notices: Notices,
-    *,
-    may_type: bool,
-) -> int:
-    from novaconsole.commands.check import CheckOptions, check
+def _check(request: "CheckRequest", notices: Notices) -> int:
+    from novaconsole.commands.check import check
 
-    wanted = CheckOptions(source, connect, may_type=may_type)
-
-    async def run() -> int:
-        try:
-            return await check(wanted, notices)
-        finally:
-            source.close()
-
-    return _run(run, notices)
+    return _run(lambda: check(request, notices), notices)
 
 
 def _run(run: Callable[[], Awaitable[int]], notices: Notices) -> int:
@@ -317,7 +288,7 @@ def _run(run: Callable[[], Awaitable[int]], notices: Notices) -> int:
                 "please report it, with what --debug shows",
             )
         )
-        _show_traceback(notices)
+        notices.traceback(first)
     if failure is not None:
         raise failure
     notices.event("ended", status=status)
@@ -329,11 +300,6 @@ def _only(group: BaseExceptionGroup[Any]) -> BaseException:
     while isinstance(exc, BaseExceptionGroup):
         exc = exc.exceptions[0]
     return exc
-
-
-def _show_traceback(notices: Notices) -> None:
-    for line in traceback.format_exc().splitlines():
-        notices.say(line, DEBUG)
 
 
 def _log_to(notices: Notices) -> None:

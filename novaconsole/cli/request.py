@@ -4,7 +4,6 @@ Whatever makes no sense is a UsageError, before anything is opened or asked.  Wh
 need is imported where it is needed, as in `cli.py`.
 """
 
-import math
 import os
 import re
 from contextlib import suppress
@@ -16,8 +15,10 @@ from novaconsole.errors import UsageError
 from novaconsole.network.target import Target, TLSOptions, is_url
 
 if TYPE_CHECKING:
-    from novaconsole.console.source import ConsoleSource
-    from novaconsole.session.unattended import Unattended
+    from novaconsole.commands.check import CheckRequest
+    from novaconsole.console.connect import ConnectOptions
+    from novaconsole.console.source import ConsoleLocation
+    from novaconsole.guest.expect import Patterns
 
 _MAX_URL_BYTES = 64 * 1024
 # RFC 9110 section 5.1: a token; section 5.5: no control characters in a value.
@@ -59,19 +60,12 @@ def headers(given: list[str] | None, origin: str | None) -> list[tuple[bytes, by
     return found
 
 
-def unattended(
-    until: list[str] | None, timeout: float | None, *, read_only: bool
-) -> "Unattended":
-    """What ends a session that nobody watches."""
+def patterns(until: list[str] | None) -> "Patterns | None":
+    """The output that ends the session, or None."""
     from novaconsole.guest.expect import Patterns
-    from novaconsole.session.unattended import Unattended
 
     sources = until or os.environ.get("NOVACONSOLE_UNTIL", "").splitlines()
-    return Unattended(
-        until=Patterns(*sources) if sources else None,
-        timeout=math.inf if timeout is None else timeout,
-        read_only=read_only,
-    )
+    return Patterns(*sources) if sources else None
 
 
 def password(login: str | None, file: Path | None) -> str | None:
@@ -92,7 +86,7 @@ def password(login: str | None, file: Path | None) -> str | None:
     return password
 
 
-def source(
+def location(
     server: str | None,
     url: str | None,
     cloud: str | None,
@@ -100,7 +94,7 @@ def source(
     tls: TLSOptions,
     *,
     demo: bool,
-) -> "ConsoleSource":
+) -> "ConsoleLocation":
     """Where to find the console; says what excludes what."""
     given = [name for name, value in (("SERVER", server), ("--url", url)) if value]
     given += ["--demo"] if demo else []
@@ -119,14 +113,31 @@ def source(
             url = os.fsdecode(read_line(0, _MAX_URL_BYTES))
         target = Target.parse(url)
 
-    from novaconsole.console.source import CloudSource, DemoSource, UrlSource
+    from novaconsole.cloud.config import CloudOptions
+    from novaconsole.console.source import CloudServer, ConsoleUrl, Demo
 
     if demo:
-        return DemoSource()
+        return Demo()
     if target:
-        return UrlSource(target, tls)
+        return ConsoleUrl(target, tls)
     assert server is not None
+    return CloudServer(server, CloudOptions(cloud, region, tls))
 
-    from novaconsole.cloud.config import CloudOptions
 
-    return CloudSource(server, CloudOptions(cloud, region, tls))
+def is_in_cloud(location: "ConsoleLocation") -> bool:
+    """Whether there is a cloud to ask."""
+    from novaconsole.console.source import CloudServer
+
+    return isinstance(location, CloudServer)
+
+
+def check_request(
+    location: "ConsoleLocation", connect: "ConnectOptions", *, may_type: bool
+) -> "CheckRequest":
+    """What to check."""
+    from novaconsole.commands.check import CheckRequest
+    from novaconsole.console.source import Demo
+
+    if isinstance(location, Demo):
+        raise UsageError("--check needs a server or a URL")
+    return CheckRequest(location, connect, may_type)

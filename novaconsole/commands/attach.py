@@ -1,123 +1,225 @@
-"""The interactive program: resources outside, tasks inside.
+"""Attach the terminal to a serial console: the program's main job.
 
-    signal handlers ⊃ standard streams ⊃ one nursery:
-        watch_signals · end_in_time · SessionLog.keep_up · Console.run ·
-        read_keyboard · show_notices
-            and inside Console.run, for each link, a nursery of its own:
-            read · send_input · explain_silence
+    received_signals ⊃ open_source ⊃ standard streams, log, recording
+      nursery:
+        signals      handle_signals, from the first moment to the last
+        timeout      end_after
+        log          SessionLog.keep_up
+        websocket    ConnectLoop.stay_attached; reports when attached, or waiting
+        raw mode and the queue of messages ⊃ nursery:
+          keyboard   KeyboardReader.read
+          notices    NoticeQueue.show
+          reader     end_when_unread: the other end of a pipe on standard output
 
-Whatever ends a task, leaving the nursery closes the link, leaving the streams restores
-the terminal, and only then do signals count again.
+Every end is `Session.end`, which cancels the outer nursery: `~.` from the keyboard
+task, a drop from the websocket task, SIGTERM from the signals task.  On the way out,
+the inner `with` resets what the guest switched on in the terminal and leaves raw mode;
+the connection, the log and the streams are closed; and only then is it said why the
+session ended.  So the terminal is restored before anything that may take time.
 """
 
+import signal
 from collections.abc import AsyncIterator
-from contextlib import closing, suppress
+from contextlib import closing
+from dataclasses import dataclass, replace
+from functools import partial
 
 import trio
 
-from novaconsole.cloud.server import Server
-from novaconsole.console.explain import closing_message, suggest
-from novaconsole.console.outcome import ConnectionSummary, Ended, Reason
-from novaconsole.errors import NovaConsoleError, TimedOut
-from novaconsole.session.connect_loop import Console
+from novaconsole.capture.log import LogOptions, SessionLog, open_log
+from novaconsole.capture.recording import Recording, RecordingOptions, open_recording
+from novaconsole.console.connect import ConnectOptions
+from novaconsole.console.outcome import ConnectionSummary, Outcome, Reason
+from novaconsole.console.retry import RetryPolicy
+from novaconsole.console.source import (
+    ConsoleLocation,
+    ConsoleSource,
+    open_source,
+)
+from novaconsole.errors import TimedOut
+from novaconsole.session.closing import say_why
+from novaconsole.session.connect_loop import ConnectLoop
+from novaconsole.session.display import Display
+from novaconsole.session.escapes import how_to_leave
+from novaconsole.session.info import info_lines
+from novaconsole.session.keyboard import KeyboardReader, PipedInput
+from novaconsole.session.notice_queue import NoticeQueue
 from novaconsole.session.state import Session, SessionOptions
-from novaconsole.terminal.notices import Notices
-from novaconsole.terminal.signals import TERMINAL_SIGNALS, received_signals
-from novaconsole.terminal.stdio import open_stdio
+from novaconsole.terminal.notices import Notices, Verbosity
+from novaconsole.terminal.signals import received_signals
+from novaconsole.terminal.stdio import (
+    RedirectedOutput,
+    Stdio,
+    open_stdio,
+    terminal_size,
+)
 
-_STATUS_SECONDS = 5.0
+
+@dataclass(frozen=True)
+class AttachRequest:
+    """What the user asked for.
+
+    Attributes:
+        location: which console.
+        connect: how to connect to it.
+        session: how the session goes.
+        log: what to write to which file.
+        recording: what to record in which file, or None.
+        keyboard_from_terminal: standard input has been used for something else, so
+            that the keyboard is the controlling terminal.
+    """
+
+    location: ConsoleLocation
+    connect: ConnectOptions
+    session: SessionOptions
+    log: LogOptions
+    recording: RecordingOptions | None = None
+    keyboard_from_terminal: bool = False
 
 
-async def attach(
-    options: SessionOptions, notices: Notices, *, keyboard_from_terminal: bool = False
-) -> Ended:
+async def attach(request: AttachRequest, notices: Notices) -> Outcome:
     """Attach the standard streams to a serial console until something ends it.
 
     Args:
-        options: what the user asked for.
-        notices: for what we say.
-        keyboard_from_terminal: standard input is used up; read the terminal.
+        request: what the user asked for.
+        notices: for messages.
 
     Returns:
-        How it ended.
+        How it ended; the user has been told.
 
     Raises:
-        NovaConsoleError: the console could not be reached.
+        UsageError: the log or the recording cannot be written.
     """
     with received_signals() as signals:
-        with (
-            closing(options.log),  # up to the last byte shown, however it ends
-            open_stdio(keyboard_from_terminal=keyboard_from_terminal) as stdio,
-        ):
-            try:
-                async with trio.open_nursery() as nursery:
-                    session = Session(nursery, stdio, notices, options)
-                    if options.recording:
-                        options.recording.resize(session.size())
-                    nursery.start_soon(session.watch_signals, signals)
-                    nursery.start_soon(options.log.keep_up)
-                    nursery.start_soon(_end_in_time, session)
-                    nursery.start_soon(Console(session).run)
-            finally:
-                session.leave()
-                if options.recording:
-                    options.recording.end()
-        # The terminal is the user's again: what is left may take its time.
-        if session.failure is not None:
-            raise session.failure
-        ended = session.ended
-        assert ended is not None
-        if ended.error is not None:
-            notices.error(ended.error)
-        elif session.last is not None:
-            connection = session.last.summary
-            await _say_farewell(ended, connection, options, notices, signals)
-    return ended
+        async with open_source(request.location, terminal_size()) as source:
+            outcome, last = await _run_session(request, notices, source, signals)
+            if outcome.error is not None:
+                notices.error(outcome.error)
+            elif last is not None:
+                await say_why(outcome, last, request.session, source, notices, signals)
+    return outcome
 
 
-async def _end_in_time(session: Session) -> None:
-    """End the session when its time is over."""
-    unattended = session.options.unattended
-    await trio.sleep(unattended.timeout)
-    what = "no match" if unattended.until else "not over"
-    error = TimedOut(f"{what} within {unattended.timeout:g} seconds")
-    session.end(Ended(Reason.TIMED_OUT, error=error))
-
-
-async def _say_farewell(
-    ended: Ended,
-    connection: ConnectionSummary,
-    options: SessionOptions,
+async def _run_session(
+    request: AttachRequest,
     notices: Notices,
+    source: ConsoleSource,
     signals: AsyncIterator[int],
+) -> tuple[Outcome, ConnectionSummary | None]:
+    """Run the session; how it ended, and what is known of its last connection."""
+    with (
+        # First: it may be refused, because of what is in its file.
+        open_recording(
+            request.recording, lambda: source.title, notices.say
+        ) as recording,
+        open_log(request.log, source.title, notices.say) as log,
+        open_stdio(keyboard_from_terminal=request.keyboard_from_terminal) as stdio,
+    ):
+        options = request.session
+        if stdio.keyboard is None:
+            options = replace(options, escape=None)  # piped input is data
+        if recording is not None:
+            recording.resize(stdio.size())
+        async with trio.open_nursery() as nursery:
+            session = Session(nursery.cancel_scope, options, notices)
+            policy = RetryPolicy(
+                wait=options.wait, reconnect=options.reconnect, renews=source.renews
+            )
+            display = Display(stdio.screen, recording)
+            queue = NoticeQueue(notices, stdio.messages)
+            loop = ConnectLoop(
+                session,
+                source,
+                request.connect,
+                policy,
+                display=display,
+                log=log,
+                recorder=recording,
+                piped=_piped_input(stdio, options),
+                how_to_leave=how_to_leave(options.escape) if stdio.keyboard else None,
+            )
+            nursery.start_soon(handle_signals, session, signals, stdio, recording)
+            nursery.start_soon(end_after, session, options.timeout)
+            nursery.start_soon(log.keep_up, name="log")
+            await nursery.start(loop.stay_attached, name="websocket")
+            if session.outcome is None:
+                with queue.open(), stdio.raw(), closing(display):
+                    async with trio.open_nursery() as attached:
+                        session.begun.set()
+                        attached.start_soon(queue.show, name="notices")
+                        if stdio.keyboard is not None:
+                            keyboard = KeyboardReader(
+                                session,
+                                stdio.keyboard,
+                                policy,
+                                display=display,
+                                log=log,
+                                bell=queue.bell,
+                                info=partial(_info, request, session, log, recording),
+                            )
+                            attached.start_soon(keyboard.read, name="keyboard")
+                        if stdio.watched is not None:
+                            attached.start_soon(end_when_unread, session, stdio.watched)
+    assert session.outcome is not None
+    return session.outcome, session.last
+
+
+# ---- tasks
+
+
+async def handle_signals(
+    session: Session,
+    signals: AsyncIterator[int],
+    stdio: Stdio,
+    recording: Recording | None,
 ) -> None:
-    """The last words, and advice for who did not want to leave."""
-    words = closing_message(ended, connection)
-    if words is not None:
-        notices.say(words)
-    if ended.reason is Reason.CLOSED:
-        server = await _ask_status(options, signals)
-        hint = suggest(connection, server, reconnects=options.reconnect)
-        if hint is not None:
-            notices.say(hint)
+    """Act on signals: resume after a stop, tell a new size, or end the session."""
+    async for signum in signals:
+        if recording is not None:
+            recording.resize(stdio.size())  # it may have changed during a stop
+        if signum == signal.SIGCONT:
+            if stdio.keyboard is not None:
+                stdio.keyboard.resume()
+        elif signum == signal.SIGWINCH:
+            columns, lines = stdio.size()
+            session.notices.say(
+                f"the terminal has {columns} columns and {lines} lines; a serial line "
+                f"cannot tell the guest: stty columns {columns} rows {lines}",
+                Verbosity.VERBOSE,
+            )
+        else:
+            session.end(Outcome(Reason.SIGNAL, signum=signum))
 
 
-async def _ask_status(
-    options: SessionOptions, signals: AsyncIterator[int]
-) -> Server | None:
-    """The server as it is now; None where that is not to be had, or not wanted."""
-    server = None
-    async with trio.open_nursery() as nursery:
+async def end_after(session: Session, seconds: float) -> None:
+    """End the session when its time has run out."""
+    await trio.sleep(seconds)
+    what = "no match" if session.options.until else "not over"
+    error = TimedOut(f"{what} within {seconds:g} seconds")
+    session.end(Outcome(Reason.TIMED_OUT, error=error))
 
-        async def ask() -> None:
-            nonlocal server
-            with suppress(NovaConsoleError):
-                server = await options.source.server()
-            nursery.cancel_scope.cancel(reason="asked")
 
-        nursery.start_soon(ask)
-        nursery.cancel_scope.deadline = trio.current_time() + _STATUS_SECONDS
-        async for signum in signals:
-            if signum not in TERMINAL_SIGNALS:
-                nursery.cancel_scope.cancel(reason="the user has enough")
-    return server
+async def end_when_unread(session: Session, output: RedirectedOutput) -> None:
+    """End the session when the reader of standard output has gone."""
+    await output.wait_reader_gone()
+    session.end(Outcome(Reason.OUTPUT_CLOSED))
+
+
+def _piped_input(stdio: Stdio, options: SessionOptions) -> PipedInput | None:
+    if stdio.piped is None or options.read_only:
+        return None
+    return PipedInput(stdio.piped)
+
+
+def _info(
+    request: AttachRequest,
+    session: Session,
+    log: SessionLog,
+    recording: Recording | None,
+) -> list[str]:
+    return info_lines(
+        session.attachment,
+        keepalive=request.connect.keepalive,
+        log=log.path,
+        recording=recording.path if recording and recording.is_open else None,
+    )

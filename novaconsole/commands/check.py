@@ -4,49 +4,52 @@ Nothing is typed unless that is allowed, nothing is shown of the guest, and the
 console is held for about a second.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import TypeVar
 
 import trio
 
 from novaconsole.cloud import server as nova
 from novaconsole.console.connect import ConnectOptions, fail_at, reach, upgrade
-from novaconsole.console.source import CloudSource, ConsoleSource, UrlSource
+from novaconsole.console.outcome import SETTLED_SECONDS
+from novaconsole.console.source import (
+    CloudServer,
+    CloudSource,
+    ConsoleSource,
+    ConsoleUrl,
+    in_thread,
+    open_source,
+)
 from novaconsole.errors import (
     ConnectError,
     ConnectionLost,
     NovaConsoleError,
-    UsageError,
 )
 from novaconsole.events import Fact
 from novaconsole.network.target import Target, TLSOptions
 from novaconsole.network.tcp import resolve
 from novaconsole.network.tls import certificate_of, start_tls, tls_context
 from novaconsole.terminal.notices import Notices
+from novaconsole.terminal.stdio import terminal_size
 from novaconsole.websocket.connection import Connection
 
-# nova-serialproxy looks at the token after the upgrade, and asks the compute host.
-_TOKEN_SECONDS = 1.0
 _PING_SECONDS = 10.0
 _OUTPUT_SECONDS = 5.0
 
-_T = TypeVar("_T")
-
 
 @dataclass(frozen=True)
-class CheckOptions:
+class CheckRequest:
     """What to check.
 
     Attributes:
-        source: knows where the console is.
-        connect: how to reach the target.
-        may_type: whether to press Enter and wait for an answer of the guest.
+        location: which console.
+        connect: how to connect to it.
+        may_type: whether to press Enter and wait for the guest to answer.
     """
 
-    source: ConsoleSource
+    location: ConsoleUrl | CloudServer
     connect: ConnectOptions
     may_type: bool = False
 
@@ -83,34 +86,30 @@ class Step:
         return row | {"seconds": round(self.seconds, 4)} | self.facts
 
 
-async def check(options: CheckOptions, notices: Notices) -> int:
+async def check(request: CheckRequest, notices: Notices) -> int:
     """Go the way, and tell of each step; the exit status.
 
     Args:
-        options: what to check.
+        request: what to check.
         notices: told each step.
 
-    Raises:
-        UsageError: there is no way to check.
     """
-    if not isinstance(options.source, CloudSource | UrlSource):
-        raise UsageError("--check wants a server or a URL")
-    checkup = _Checkup(options.source, options, notices)
-    try:
-        await checkup.run()
-    except NovaConsoleError as exc:  # a step has told it
-        return exc.exit_status
+    async with open_source(request.location, terminal_size()) as source:
+        try:
+            await _Checkup(source, request, notices).run()
+        except NovaConsoleError as exc:  # its step has reported it
+            return exc.exit_status
     return 0
 
 
 class _Checkup:
     def __init__(
-        self, source: CloudSource | UrlSource, options: CheckOptions, notices: Notices
+        self, source: ConsoleSource, request: CheckRequest, notices: Notices
     ) -> None:
         self._source = source
-        self._options = options
+        self._request = request
         # The check does its own ping.
-        self._connect = replace(options.connect, keepalive=0)
+        self._connect = replace(request.connect, keepalive=0)
         self._notices = notices
 
     async def run(self) -> None:
@@ -128,20 +127,19 @@ class _Checkup:
     # ---- the cloud
 
     async def _locate(self) -> tuple[Target, TLSOptions]:
-        match self._source:
-            case UrlSource(target, tls):
-                return target, tls
-            case CloudSource() as source:
-                return await self._ask_cloud(source)
+        if isinstance(self._source, CloudSource):
+            return await self._ask_cloud(self._source)
+        address = await self._source.locate()
+        return address.target, address.tls
 
     async def _ask_cloud(self, source: CloudSource) -> tuple[Target, TLSOptions]:
         with self._step("credentials") as step:
-            step.detail = await _in_thread(source.cloud.authenticate)
+            step.detail = await in_thread(source.cloud.authenticate)
         with self._step("catalogue") as step:
-            endpoint = await _in_thread(source.cloud.compute_endpoint)
+            endpoint = await in_thread(source.cloud.compute_endpoint)
             step.detail, step.facts = f"Nova is at {endpoint}", {"endpoint": endpoint}
         with self._step("server") as step:
-            server = await _in_thread(source.find_server)
+            server = await in_thread(source.find_server)
             step.detail = f"{server.name} is {server.id}"
             step.facts = {"server": server.name, "id": server.id}
         with self._step("status") as step:
@@ -149,10 +147,10 @@ class _Checkup:
             nova.check_running(server)
             step.detail = server.state
         with self._step("console") as step:
-            found = await _in_thread(partial(source.open_console, server))
+            found = await in_thread(partial(source.request_url, server))
             url = found.target.masked_url
             step.detail, step.facts = url, {"url": url}
-            if found.misled:
+            if found.is_misdirected:
                 step.detail += ", which is this machine, and the cloud is elsewhere"
         return found.target, found.tls
 
@@ -215,7 +213,7 @@ class _Checkup:
             nursery.start_soon(read)
             try:
                 with self._step("token") as step:
-                    with trio.move_on_after(_TOKEN_SECONDS):
+                    with trio.move_on_after(SETTLED_SECONDS):
                         await ended.wait()
                     if ended.is_set():
                         raise ConnectionLost(
@@ -249,7 +247,7 @@ class _Checkup:
     async def _press_enter(
         self, connection: Connection, came: trio.Event, step: Step
     ) -> None:
-        if not self._options.may_type:
+        if not self._request.may_type:
             step.mark, step.detail = "skipped", "--check-enter would press Enter"
             return
         await connection.send(b"\r")
@@ -285,7 +283,3 @@ class _Checkup:
         self._notices.answer(step.as_line())
         if step.hint:
             self._notices.answer(step.hint)
-
-
-async def _in_thread(ask: Callable[[], _T]) -> _T:
-    return await trio.to_thread.run_sync(ask, abandon_on_cancel=True)

@@ -1,120 +1,121 @@
-"""`--run`: one command in the guest, its output as ours, its status as ours."""
+"""Run one command in the guest: its output is ours, and so is its exit status."""
 
 import math
-import os
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 import trio
 
-from novaconsole.api import open_source
+from novaconsole.api import open_serial_console
 from novaconsole.console.connect import ConnectOptions
-from novaconsole.console.outcome import Ended, Reason
-from novaconsole.console.source import ConsoleSource
-from novaconsole.errors import OutputFailed, TimedOut
-from novaconsole.terminal.notices import VERBOSE, Notices
-from novaconsole.terminal.pipes import Output
+from novaconsole.console.outcome import Outcome, Reason
+from novaconsole.console.source import ConsoleLocation, ConsoleSource, open_source
+from novaconsole.errors import NovaConsoleError, OutputFailed, TimedOut
+from novaconsole.terminal.notices import Notices, Verbosity
 from novaconsole.terminal.signals import TERMINAL_SIGNALS, received_signals
-from novaconsole.terminal.stdio import open_stdio
+from novaconsole.terminal.stdio import open_stdio, terminal_size
 
 
 @dataclass(frozen=True)
-class CommandOptions:
+class RunRequest:
     """What the user asked for.
 
     Attributes:
-        source: knows where the console is.
-        connect: how to reach it.
+        location: which console.
+        connect: how to connect to it.
         command: for the shell in the guest.
-        login: user to log in as, should the guest want that; None for none.
-        password: for the login; None for none.
-        timeout: seconds for all of it; infinity for no end.
-        wait: whether to wait until the server runs.
+        login: user to log in as if the guest asks for that, or None.
+        password: for the login, or None.
+        timeout: seconds for everything together; infinity for no limit.
+        wait: whether to wait until the server is running.
     """
 
-    source: ConsoleSource
+    location: ConsoleLocation
     connect: ConnectOptions
     command: str
+    timeout: float
     login: str | None = None
     password: str | None = field(default=None, repr=False)
-    timeout: float = math.inf
     wait: bool = False
 
 
-async def run_command(options: CommandOptions, notices: Notices) -> int:
-    """Run the command; its exit status, or that of what has ended it before.
+async def run_command(request: RunRequest, notices: Notices) -> int:
+    """Run the command; its exit status, or that of what ended it early.
 
     Args:
-        options: what the user asked for.
-        notices: for what we say.
+        request: what the user asked for.
+        notices: for messages.
 
     Raises:
         NovaConsoleError: it could not be run, or not to its end.
     """
     status = 0
+    failure: NovaConsoleError | None = None
     with received_signals() as signals, open_stdio() as stdio:
-        screen = stdio.screen
         async with trio.open_nursery() as nursery:
 
-            def end(ended: Ended) -> None:
+            def end(outcome: Outcome) -> None:
                 nonlocal status
-                status = ended.exit_status
-                nursery.cancel_scope.cancel(reason=ended.reason.value)
+                status = outcome.exit_status
+                nursery.cancel_scope.cancel(reason=outcome.reason.value)
 
             async def show(data: bytes) -> None:
                 try:
-                    await screen.send_all(data)
+                    await stdio.screen.send_all(data)
                 except BrokenPipeError:
-                    end(Ended(Reason.OUTPUT_CLOSED))
+                    end(Outcome(Reason.OUTPUT_CLOSED))
                 except OSError as exc:
-                    raise OutputFailed(
-                        f"cannot write the output: {exc.strerror}"
-                    ) from exc
+                    raise OutputFailed.because(exc) from exc
 
-            nursery.start_soon(_watch_signals, signals, end)
-            if isinstance(screen, Output):
-                nursery.start_soon(_watch_output, screen, end)
-            await options.source.start(nursery, os.terminal_size((0, 0)))
-            status = await _attach_and_run(options, notices, show)
+            async def watch_signals() -> None:
+                async for signum in signals:
+                    if signum not in TERMINAL_SIGNALS:
+                        end(Outcome(Reason.SIGNAL, signum=signum))
+
+            async def watch_output() -> None:
+                assert stdio.watched is not None
+                await stdio.watched.wait_reader_gone()
+                end(Outcome(Reason.OUTPUT_CLOSED))
+
+            nursery.start_soon(watch_signals, name="signals")
+            if stdio.watched is not None:
+                nursery.start_soon(watch_output, name="reader")
+            try:
+                async with open_source(request.location, terminal_size()) as source:
+                    status = await _attach_and_run(request, source, notices, show)
+            except NovaConsoleError as exc:
+                failure = exc  # raised in here, it would arrive in an exception group
             nursery.cancel_scope.cancel(reason="the command has ended")
+    if failure is not None:
+        raise failure
     return status
 
 
 async def _attach_and_run(
-    options: CommandOptions, notices: Notices, show: Callable[[bytes], Awaitable[None]]
+    request: RunRequest,
+    source: ConsoleSource,
+    notices: Notices,
+    show: Callable[[bytes], Awaitable[None]],
 ) -> int:
-    deadline = trio.current_time() + options.timeout
+    deadline = trio.current_time() + request.timeout
     try:
         with trio.fail_at(deadline) as connecting:
-            async with open_source(
-                options.source, options.connect, wait=options.wait
+            async with open_serial_console(
+                source, request.connect, wait=request.wait
             ) as console:
                 connecting.deadline = math.inf
                 notices.event("attached", title=console.title, url=console.url)
-                notices.say(f"connected to: {console.title}", VERBOSE)
+                notices.say(f"connected to: {console.title}", Verbosity.VERBOSE)
                 completed = await console.run(
-                    options.command,
-                    login=options.login,
-                    password=options.password,
+                    request.command,
+                    login=request.login,
+                    password=request.password,
                     timeout=max(0, deadline - trio.current_time()),
                     show=show,
                 )
     except trio.TooSlowError:
-        raise TimedOut(f"not connected within {options.timeout:g} seconds") from None
+        raise TimedOut(f"not connected within {request.timeout:g} seconds") from None
     except TimedOut as exc:
-        what = f"the command has not ended within {options.timeout:g} seconds"
-        raise TimedOut(what, exc.hint) from None
+        message = f"the command has not ended within {request.timeout:g} seconds"
+        raise TimedOut(message, exc.hint) from None
     return completed.status
-
-
-async def _watch_signals(
-    signals: AsyncIterator[int], end: Callable[[Ended], None]
-) -> None:
-    async for signum in signals:
-        if signum not in TERMINAL_SIGNALS:
-            end(Ended(Reason.SIGNAL, signum=signum))
-
-
-async def _watch_output(output: Output, end: Callable[[Ended], None]) -> None:
-    await output.wait_reader_gone()
-    end(Ended(Reason.OUTPUT_CLOSED))

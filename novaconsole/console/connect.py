@@ -1,4 +1,4 @@
-"""From a target to an open link: TCP, TLS and upgrade within one deadline."""
+"""From a console's address to an open connection, within one deadline."""
 
 import logging
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
@@ -16,22 +16,22 @@ from novaconsole.network.tls import start_tls, tls_context
 from novaconsole.websocket.connection import SUBPROTOCOLS, Connection, open_connection
 
 _log = logging.getLogger(__name__)
-_MISLED_HINT = (
-    "the cloud names this machine as its proxy, which it cannot mean: its operator "
-    "must set [serial_console] base_url"
+_MISDIRECTED_HINT = (
+    "ask the cloud's operator to set [serial_console] base_url: the URL names this "
+    "machine, and the cloud is elsewhere"
 )
 
 
 @dataclass(frozen=True)
 class ConnectOptions:
-    """How to reach a websocket.
+    """How to connect to a websocket.
 
     Attributes:
         timeout: seconds for TCP, TLS and upgrade together.
         keepalive: seconds between pings; 0 for none.
         subprotocols: to offer.
         headers: to send with the upgrade; may hold secrets.
-        proxy: which proxy a target is reached through; None for none.
+        proxy: gives the proxy for a target, or None for a direct connection.
     """
 
     timeout: float = 10
@@ -41,10 +41,61 @@ class ConnectOptions:
     proxy: Callable[[Target], Proxy | None] = lambda _: None
 
 
+@dataclass(frozen=True)
+class ConsoleAddress:
+    """Where a console is now.
+
+    Attributes:
+        target: its websocket.
+        tls: how to check its certificate.
+        is_misdirected: whether a cloud elsewhere names this machine as its proxy.
+    """
+
+    target: Target
+    tls: TLSOptions
+    is_misdirected: bool = False
+
+
+@asynccontextmanager
+async def connect(
+    address: ConsoleAddress, options: ConnectOptions
+) -> AsyncIterator[Connection]:
+    """Connect to a serial console: TCP, TLS and upgrade within one deadline.
+
+    Args:
+        address: where the console is.
+        options: how to connect.
+
+    Raises:
+        ConnectError: it cannot be reached, or not in time.
+        UsageError: a file for TLS cannot be used.
+    """
+    async with AsyncExitStack() as stack:
+        try:
+            connection = await _open(stack, address, options)
+        except ConnectError as exc:
+            if not address.is_misdirected:
+                raise
+            raise ConnectError(
+                str(exc), _MISDIRECTED_HINT, retryable=exc.retryable
+            ) from exc
+        yield connection
+
+
+async def _open(
+    stack: AsyncExitStack, address: ConsoleAddress, options: ConnectOptions
+) -> Connection:
+    target, tls = address.target, address.tls
+    deadline = trio.current_time() + options.timeout
+    with fail_at(deadline, target, options):
+        stream = await open_stream(target, tls, options.proxy(target))
+    return await upgrade(stack, stream, target, tls, options, deadline)
+
+
 async def open_stream(
     target: Target, tls: TLSOptions, proxy: Proxy | None = None
 ) -> trio.abc.Stream:
-    """TCP, by way of a proxy where there is one, and TLS where the target wants it.
+    """Connect to the target, through a proxy if one is given, with TLS for `wss`.
 
     Raises:
         ConnectError: it cannot be reached.
@@ -56,7 +107,7 @@ async def open_stream(
 
 
 async def reach(target: Target, proxy: Proxy | None) -> trio.abc.Stream:
-    """TCP to the target, by way of a proxy where there is one.
+    """Connect to the target, through a proxy if one is given, without TLS.
 
     Raises:
         ConnectError: it cannot be reached.
@@ -64,7 +115,7 @@ async def reach(target: Target, proxy: Proxy | None) -> trio.abc.Stream:
     """
     if proxy is None:
         return ReceiveDecides(await open_tcp(target))
-    # Here, for few need it.
+    # Imported here, because few need it.
     from novaconsole.network.http_connect import connect_through
 
     return ReceiveDecides(await connect_through(proxy, target))
@@ -72,7 +123,7 @@ async def reach(target: Target, proxy: Proxy | None) -> trio.abc.Stream:
 
 @contextmanager
 def fail_at(deadline: float, target: Target, options: ConnectOptions) -> Iterator[None]:
-    """Limit how long it takes to reach the target.
+    """Limit the time for reaching the target.
 
     Args:
         deadline: on trio's clock.
@@ -87,33 +138,11 @@ def fail_at(deadline: float, target: Target, options: ConnectOptions) -> Iterato
             yield
     except trio.TooSlowError:
         proxy = options.proxy(target)
-        way = f" by way of the proxy {proxy.address}" if proxy else ""
+        way = f" through the proxy {proxy.address}" if proxy else ""
         raise ConnectError(
             f"no answer from {target.address}{way} within {options.timeout:g} seconds",
-            "is a VPN or a route to the cloud missing, or a firewall in the way?",
+            "check for a missing VPN or route to the cloud, or a firewall in between",
         ) from None
-
-
-@asynccontextmanager
-async def open_console(
-    target: Target, tls: TLSOptions, options: ConnectOptions
-) -> AsyncIterator[Connection]:
-    """Connect to a serial console.
-
-    Args:
-        target: where it is.
-        tls: how to trust it, where it is `wss`.
-        options: how to reach it.
-
-    Raises:
-        ConnectError: it cannot be reached, or not in time.
-        UsageError: a file for TLS cannot be used.
-    """
-    deadline = trio.current_time() + options.timeout
-    async with AsyncExitStack() as stack:
-        with fail_at(deadline, target, options):
-            stream = await open_stream(target, tls, options.proxy(target))
-        yield await upgrade(stack, stream, target, tls, options, deadline)
 
 
 async def upgrade(
@@ -124,14 +153,17 @@ async def upgrade(
     options: ConnectOptions,
     deadline: float,
 ) -> Connection:
-    """Make a stream a websocket; another one, where it refuses our subprotocols.
+    """Make a stream a websocket.
+
+    A server that refuses our subprotocols (400) is connected to once more, without
+    any.
 
     Args:
-        stack: the link is closed with it.
-        stream: connected to the target; closed with the link, or on failure.
+        stack: closes the connection.
+        stream: connected to the target; closed with the connection, or on failure.
         target: where it leads.
-        tls: how to trust it, should it have to be connected to once more.
-        options: how to reach it.
+        tls: how to check its certificate, if there has to be a second connection.
+        options: how to connect.
         deadline: on trio's clock.
 
     Raises:
@@ -155,43 +187,7 @@ async def upgrade(
     except HandshakeFailed as exc:
         if exc.status != 400 or not options.subprotocols:
             raise
-    _log.debug("refused with 400: once more without a subprotocol")
+    _log.debug("refused with 400: trying again without a subprotocol")
     with fail_at(deadline, target, options):
         stream = await open_stream(target, tls, options.proxy(target))
     return await enter(stream, ())
-
-
-@dataclass(frozen=True)
-class ConsoleAddress:
-    """A console that can be connected to now.
-
-    Attributes:
-        target: its websocket.
-        tls: how to trust it.
-        misled: whether a cloud elsewhere names this machine, which it cannot mean.
-    """
-
-    target: Target
-    tls: TLSOptions
-    misled: bool = False
-
-
-@asynccontextmanager
-async def open_destination(
-    destination: ConsoleAddress, options: ConnectOptions
-) -> AsyncIterator[Connection]:
-    """Connect to a console that has been located.
-
-    Raises:
-        ConnectError: it cannot be reached, or not in time.
-        UsageError: a file for TLS cannot be used.
-    """
-    async with AsyncExitStack() as stack:
-        console = open_console(destination.target, destination.tls, options)
-        try:
-            connection = await stack.enter_async_context(console)
-        except ConnectError as exc:
-            if not destination.misled:
-                raise
-            raise ConnectError(str(exc), _MISLED_HINT, retryable=exc.retryable) from exc
-        yield connection

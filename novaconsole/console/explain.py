@@ -1,25 +1,25 @@
-"""The last words of a session: why it ended, and what to try.
+"""What a session says at its end: why it ended, and what to try.
 
-Almost every failure of Nova's serial proxy looks the same on the wire, so the time
-since attaching, the bytes that came, and what the cloud says of the server have to
-tell them apart.
+On the wire, almost every failure of nova-serialproxy looks the same.  What tells them
+apart is the time since the upgrade, the bytes that came, and what the cloud says of the
+server.
 """
 
 from novaconsole.cloud.server import Server
-from novaconsole.console.outcome import ConnectionSummary, Ended, Reason
+from novaconsole.console.outcome import ConnectionSummary, Outcome, Reason
 
-_TARGET_CLOSED = 1000  # however the guest's machine ends
+_TARGET_CLOSED = 1000  # however the guest's machine ended
 _STALE = "the token has probably expired or is wrong"
 _REFUSED = "the token was probably refused, or the port has just moved"
 _NEW_URL = "get a new URL: openstack console url show --serial SERVER"
-_AGAIN = "run novaconsole again for a new token"
+_AGAIN = "run novaconsole again, which gets a new token"
 _LATER = "try again later"
-_STAY = "--reconnect attaches again by itself"
+_RECONNECT = "use --reconnect to attach again automatically"
 
 
-def closing_message(ended: Ended, connection: ConnectionSummary) -> str | None:
-    """What has happened, in one line; None where it explains itself."""
-    match ended.reason:
+def closing_message(outcome: Outcome, connection: ConnectionSummary) -> str | None:
+    """What has happened, in one line, or None if there is nothing to explain."""
+    match outcome.reason:
         case Reason.QUIT:
             return f"disconnected from {connection.title}"
         case Reason.CLOSED:
@@ -29,7 +29,7 @@ def closing_message(ended: Ended, connection: ConnectionSummary) -> str | None:
 
 
 def describe_loss(connection: ConnectionSummary) -> str | None:
-    """What became of a link, in one line; None if it has not ended."""
+    """What became of a connection, in one line, or None if we ended it."""
     closed = connection.closed
     if closed is None:
         return None
@@ -48,10 +48,10 @@ def suggest(
 
     Args:
         connection: the one that was lost.
-        server: as the cloud has it now; None where it was not asked or does not tell.
-        reconnects: whether attaching again was tried, in vain.
+        server: its present state, or None if the cloud was not asked or did not say.
+        reconnects: whether attaching again has been tried, in vain.
     """
-    stay = _LATER if reconnects else _STAY
+    again = _LATER if reconnects else _RECONNECT
     if connection.closed is None:
         return None
     if server is not None and server.hint is not None:
@@ -59,16 +59,16 @@ def suggest(
     if connection.is_refusal:
         return _AGAIN if connection.named else _NEW_URL
     if connection.is_late_refusal:
-        return "the compute host has probably not answered; tell the cloud's operator"
+        return "the compute host has probably not answered: tell the cloud's operator"
     if server is not None and server.task:
-        return f"server {server.name!r} is {server.state}: {stay}"
+        return f"server {server.name!r} is {server.state}: {again}"
     if connection.closed.code is None:
-        way_back = (
-            stay if connection.named else f"if --reconnect does not help, {_NEW_URL}"
-        )
-        return f"the proxy or the network between has probably failed; {way_back}"
+        way_back = again
+        if not connection.named:
+            way_back = f"if --reconnect does not help, {_NEW_URL}"
+        return f"the proxy or the network in between has probably failed: {way_back}"
     if not connection.named:
         return None
     if connection.closed.code == _TARGET_CLOSED:
-        return f"the guest's machine was probably powered off or restarted; {stay}"
-    return stay
+        return f"the server was probably powered off or restarted: {again}"
+    return again

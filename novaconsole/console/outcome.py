@@ -1,7 +1,9 @@
-"""How a session ends: expected ends are values, with one exit status each.
+"""How a connection ended, and how a session did: values, not exceptions.
 
-The statuses are the contract with scripts: 0 the user, the input or a match ended it,
-3 the other side or the network did, 124 the time did, 128 + n signal n did.
+Each end of a session has one exit status.  The statuses are the contract with scripts:
+0 the user, the end of the input or a match ended it, 1 the console could not be
+reached, 3 the connection was closed or lost, 124 time ran out, 128 + n signal n ended
+it.
 """
 
 import enum
@@ -10,19 +12,17 @@ from dataclasses import dataclass
 
 import trio
 
-from novaconsole.errors import NovaConsoleError
+from novaconsole.errors import ConnectionLost, NovaConsoleError, TimedOut
 from novaconsole.events import Fact
 from novaconsole.network.target import Target
 from novaconsole.websocket.close import CloseReason
 from novaconsole.websocket.connection import Connection
 
-# nova-serialproxy looks at the token after the upgrade, and hangs up a moment later;
-# when the compute host does not answer, it takes 60 seconds.
-_AT_ONCE_SECONDS = 10
+# nova-serialproxy checks the token after the upgrade, and hangs up a moment later ...
 SETTLED_SECONDS = 1.0
+_REFUSED_WITHIN_SECONDS = 10
+# ... or after 60 seconds, if the compute host does not answer.
 _RPC_SECONDS = 55
-_STATUS_GONE = 3
-_STATUS_TIMED_OUT = 124  # as timeout(1)
 
 # For the README and the manual page.
 EXIT_STATUSES = (
@@ -30,13 +30,13 @@ EXIT_STATUSES = (
         "0",
         (
             "you left with `~.`; `--until` matched; piped input ended; "
-            "nobody reads the output any more"
+            "the reader of the output has gone"
         ),
     ),
-    ("1", "the console could not be reached, and a line says why"),
+    ("1", "the console could not be reached; a message says why"),
     ("2", "wrong usage"),
     ("3", "the connection was closed or lost while attached"),
-    ("124", "the time of `--timeout` was over"),
+    ("124", "`--timeout` expired"),
     (
         "128 + n",
         "signal n: 129 hang-up, 130 Ctrl-C, 131 quit, 143 termination",
@@ -45,43 +45,44 @@ EXIT_STATUSES = (
 
 
 class Reason(enum.Enum):
-    """Who or what ended the session."""
+    """What ended the session."""
 
     QUIT = "quit"  # the user typed the escape
-    INPUT_ENDED = "input ended"  # piped input ended, and the wait after it
-    OUTPUT_CLOSED = "output closed"  # nobody reads standard output any more
+    INPUT_ENDED = "input ended"  # piped input ended, and so did the wait after it
+    OUTPUT_CLOSED = "output closed"  # the reader of standard output has gone
     MATCHED = "matched"  # the output that was waited for came
     TIMED_OUT = "timed out"
-    CLOSED = "closed"  # the other side or the network
-    HANGUP = "hangup"  # our own terminal went away
+    CLOSED = "closed"  # by the other side, or by the network
+    FAILED = "failed"  # the console could not be reached, or output not be written
+    HANGUP = "hangup"  # our own terminal has gone
     SIGNAL = "signal"
 
 
 @dataclass(frozen=True)
-class Ended:
-    """The one end of a session.
+class Outcome:
+    """How a session ended.
 
     Attributes:
-        reason: who or what ended it.
-        signum: the signal, where it was one.
-        closed: how the websocket ended, where the other side did it.
-        error: what to say of it: why it could not be opened again, where that was
-            tried, or what has not come in time.
+        reason: what ended it.
+        signum: the number of the signal, if one did.
+        error: what the user has to be told, if it is an error.
     """
 
     reason: Reason
     signum: int | None = None
-    closed: CloseReason | None = None
     error: NovaConsoleError | None = None
 
     @property
     def exit_status(self) -> int:
         """The status for the shell."""
         match self.reason:
+            case Reason.FAILED:
+                assert self.error is not None
+                return self.error.exit_status
             case Reason.CLOSED:
-                return _STATUS_GONE
+                return ConnectionLost.exit_status
             case Reason.TIMED_OUT:
-                return _STATUS_TIMED_OUT
+                return TimedOut.exit_status
             case Reason.HANGUP:
                 return 128 + signal.SIGHUP
             case Reason.SIGNAL:
@@ -92,14 +93,14 @@ class Ended:
 
 @dataclass(frozen=True)
 class ConnectionSummary:
-    """What is known of a link that has ended.
+    """What is known of a connection that has ended.
 
     Attributes:
         title: the server's name or address.
         named: whether a cloud was asked for the server.
-        seconds: how long the link was open.
+        seconds: how long the connection was open.
         bytes_in: payload received.
-        closed: how it ended; None while nobody but us has ended it.
+        closed: how it ended, or None if only we have ended it.
         bytes_out: payload sent.
     """
 
@@ -111,7 +112,7 @@ class ConnectionSummary:
     bytes_out: int = 0
 
     def as_event(self) -> dict[str, Fact]:
-        """For programs; there is no code where the other side has sent none."""
+        """The fields of the event `closed`; `code` is null without a close frame."""
         closed = self.closed
         return {
             "code": closed.code if closed else None,
@@ -123,40 +124,42 @@ class ConnectionSummary:
 
     @property
     def was_used(self) -> bool:
-        """Whether it led to a console; the proxy accepts everybody at first."""
+        """Whether it led to a console; the proxy accepts every client at first."""
         return self.bytes_in > 0 or self.seconds >= SETTLED_SECONDS
 
     @property
     def is_refusal(self) -> bool:
-        """Whether the proxy did not want us, or found nothing behind it.
+        """Whether the proxy refused us, or found nothing behind it.
 
-        For a bad token, a refused guest or a wrong Origin it accepts the upgrade and
-        then hangs up without a word.
+        For a bad token, a guest's port that refuses or a wrong Origin it accepts the
+        upgrade and then hangs up without a close frame.
         """
         return (
-            self._is_speechless
+            self._ended_without_a_word
             and self.bytes_in == 0
-            and self.seconds < _AT_ONCE_SECONDS
+            and self.seconds < _REFUSED_WITHIN_SECONDS
         )
 
     @property
     def is_late_refusal(self) -> bool:
         """Whether the proxy waited for the compute host, in vain."""
         return (
-            self._is_speechless and self.bytes_in == 0 and self.seconds > _RPC_SECONDS
+            self._ended_without_a_word
+            and self.bytes_in == 0
+            and self.seconds > _RPC_SECONDS
         )
 
     @property
-    def _is_speechless(self) -> bool:
+    def _ended_without_a_word(self) -> bool:
         closed = self.closed
         return closed is not None and closed.code is None and not closed.reason
 
 
 def summarize(connection: Connection, target: Target) -> ConnectionSummary:
-    """What is known of a link, for the last words.
+    """What is known of a connection now.
 
     Args:
-        connection: the websocket.
+        connection: open or closed.
         target: what it leads to.
     """
     return ConnectionSummary(

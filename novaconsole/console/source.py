@@ -1,8 +1,14 @@
-"""Where the console is: given as a URL, asked of a cloud, or started for a try-out."""
+"""Where the console is: given as a URL, asked of a cloud, or started to try things.
+
+A location is what the user named, a plain value.  A source is what finds the console
+there, as often as it has to be found.
+"""
 
 import os
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import trio
 
@@ -13,14 +19,51 @@ from novaconsole.cloud.server import Server
 from novaconsole.console.connect import ConsoleAddress
 from novaconsole.errors import (
     ConsoleUnavailable,
+    NovaConsoleError,
     ServerNotFound,
     UsageError,
 )
 from novaconsole.network.target import Target, TLSOptions, is_loopback
 
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True)
+class ConsoleUrl:
+    """A websocket URL that the user gave.
+
+    Attributes:
+        target: the URL, taken apart.
+        tls: how to check its certificate.
+    """
+
+    target: Target
+    tls: TLSOptions
+
+
+@dataclass(frozen=True)
+class CloudServer:
+    """A server of a cloud.
+
+    Attributes:
+        server: name or UUID.
+        cloud: which cloud it is in.
+    """
+
+    server: str
+    cloud: CloudOptions
+
+
+@dataclass(frozen=True)
+class Demo:
+    """The console that is built in, for trying the program without a cloud."""
+
+
+ConsoleLocation = ConsoleUrl | CloudServer | Demo
+
 
 class ConsoleSource(Protocol):
-    """Something that knows where the console is.
+    """Finds the console, as often as it has to be found.
 
     Attributes:
         renews: whether asking again gives a new URL, with a new token.
@@ -30,16 +73,7 @@ class ConsoleSource(Protocol):
 
     @property
     def title(self) -> str:
-        """What to call the server, as well as is known by now."""
-        ...
-
-    async def start(self, nursery: trio.Nursery, size: os.terminal_size) -> None:
-        """Once, before all else: start what has to run as long as the console is used.
-
-        Args:
-            nursery: for it.
-            size: of the user's terminal.
-        """
+        """What to call the server, as far as it is known."""
         ...
 
     async def locate(self) -> ConsoleAddress:
@@ -51,10 +85,10 @@ class ConsoleSource(Protocol):
         ...
 
     async def server(self) -> Server | None:
-        """The server as it is now; None where no cloud was asked for one.
+        """The server as it is now, or None if no cloud has been asked for one.
 
         Raises:
-            NovaConsoleError: the cloud does not tell.
+            NovaConsoleError: the cloud does not answer.
         """
         ...
 
@@ -62,93 +96,90 @@ class ConsoleSource(Protocol):
         """What the guest printed before, as far as the cloud kept it.
 
         Raises:
-            NovaConsoleError: it is not to be had.
+            NovaConsoleError: the cloud does not have it or does not answer.
         """
         ...
 
-    def close(self) -> None:
-        """Let go of the cloud."""
+
+@asynccontextmanager
+async def open_source(
+    location: ConsoleLocation, size: os.terminal_size
+) -> AsyncIterator[ConsoleSource]:
+    """Get ready to find a console; on leaving, let go of the cloud or end the demo.
+
+    No request is sent yet.
+
+    Args:
+        location: what the user named.
+        size: of the user's terminal; the demo's guest gets the same.
+    """
+    match location:
+        case ConsoleUrl(target, tls):
+            yield UrlSource(target, tls)
+        case CloudServer(server, cloud):
+            source = CloudSource(server, cloud)
+            try:
+                yield source
+            finally:
+                source.close()
+        case Demo():
+            async with _running_demo(size) as demo:
+                yield demo
 
 
-class _NothingToStart:
-    """What sources have in common that find what runs already."""
+@asynccontextmanager
+async def _running_demo(size: os.terminal_size) -> AsyncIterator[ConsoleSource]:
+    from novaconsole.console.demo import serve_demo
 
-    async def start(self, nursery: trio.Nursery, size: os.terminal_size) -> None:
-        """Nothing to start."""
-
-
-class _NoCloud:
-    """What sources without a cloud have in common."""
-
-    renews = False
-
-    async def server(self) -> Server | None:
-        """Nobody to ask."""
-        return None
-
-    async def console_log(self) -> str:
-        """Nobody to ask."""
-        raise ConsoleUnavailable("only a cloud has the console log")
-
-    def close(self) -> None:
-        """Nothing to let go of."""
+    failure = None
+    async with trio.open_nursery() as nursery:
+        url = await nursery.start(serve_demo, size)
+        target = replace(Target.parse(url), name="demo")
+        try:
+            yield UrlSource(target, TLSOptions())
+        except NovaConsoleError as exc:
+            failure = exc  # raised in here, it would arrive in an exception group
+        nursery.cancel_scope.cancel(reason="the demo is over")
+    if failure is not None:
+        raise failure
 
 
 @dataclass(frozen=True)
-class UrlSource(_NothingToStart, _NoCloud):
-    """The user gave the websocket URL."""
+class UrlSource:
+    """Finds the console where the user said it is."""
 
     target: Target
     tls: TLSOptions
 
+    renews = False
+
     @property
     def title(self) -> str:
-        """The host."""
-        return self.target.host
+        """The host, or the name of the demo."""
+        return self.target.name or self.target.host
 
     async def locate(self) -> ConsoleAddress:
-        """As given."""
+        """The given URL."""
         return ConsoleAddress(self.target, self.tls)
 
+    async def server(self) -> Server | None:
+        """None: there is no cloud to ask."""
+        return None
 
-class DemoSource(_NoCloud):
-    """The user wants to try novaconsole without a cloud.
-
-    Attributes:
-        title: what to call it.
-    """
-
-    title = "demo"
-
-    def __init__(self) -> None:
-        self._destination: ConsoleAddress | None = None
-
-    async def start(self, nursery: trio.Nursery, size: os.terminal_size) -> None:
-        """Start a shell and a server for it."""
-        from novaconsole.console.demo import serve_demo
-
-        url = await nursery.start(serve_demo, size)
-        target = replace(Target.parse(url), name=self.title)
-        self._destination = ConsoleAddress(target, TLSOptions())
-
-    async def locate(self) -> ConsoleAddress:
-        """Where it was started."""
-        assert self._destination is not None
-        return self._destination
+    async def console_log(self) -> str:
+        """Fails: there is no cloud to ask."""
+        raise ConsoleUnavailable("only a cloud has the console log")
 
 
-class CloudSource(_NothingToStart):
-    """The user named a server.
+class CloudSource:
+    """Asks the cloud for the console of a server.
 
-    The cloud is asked in threads, which are abandoned when the user has enough.
+    The cloud is asked in threads, which are abandoned on cancellation: no request
+    changes anything there.
 
     Args:
         wanted: name or UUID.
         options: which cloud.
-
-    Attributes:
-        wanted: name or UUID.
-        cloud: that is asked.
     """
 
     renews = True
@@ -157,41 +188,37 @@ class CloudSource(_NothingToStart):
         self.wanted = wanted
         self.cloud = Cloud(options)
         self._server: Server | None = None
-        self._names: list[str] | None = None  # of the servers that there are
+        self._names: list[str] | None = None  # of all servers
 
     @property
     def title(self) -> str:
-        """Its name; before it is found, what the user calls it."""
+        """The server's name; before it is found, the name that the user gave."""
         return self._server.name if self._server else self.wanted
 
     async def locate(self) -> ConsoleAddress:
-        """Ask the cloud for the server, and for a new URL if it is running."""
-        return await trio.to_thread.run_sync(self._locate, abandon_on_cancel=True)
+        """Ask for the server, and for a new URL if it is running."""
+        return await in_thread(self._locate)
 
     async def server(self) -> Server | None:
-        """Ask the cloud; None if the server was never found."""
+        """Ask for the server, if it has been found before."""
         server = self._server
         if server is None:
             return None
-        return await trio.to_thread.run_sync(
-            self.cloud.refresh, server, abandon_on_cancel=True
-        )
+        return await in_thread(lambda: self.cloud.refresh(server))
 
     async def console_log(self) -> str:
-        """Ask the cloud, for a server that `locate` has found, running or not."""
+        """Ask for the console log of a server that was found, running or not."""
         server = self._server
         if server is None:
             raise ConsoleUnavailable("no server, no console log")
-        return await trio.to_thread.run_sync(
-            self.cloud.console_log, server, abandon_on_cancel=True
-        )
+        return await in_thread(lambda: self.cloud.console_log(server))
 
     def close(self) -> None:
-        """Let go of the cloud; a token that is to be cached is cached now."""
+        """Close the connections to the cloud; a token to be cached is cached now."""
         self.cloud.close()
 
     def find_server(self) -> Server:
-        """Ask which server is meant, and how it is now; blocks.
+        """Ask which server is meant, and for its state; blocks.
 
         Raises:
             CloudError: there is none, or several.
@@ -207,24 +234,29 @@ class CloudSource(_NothingToStart):
             raise nova.no_such_server(self.wanted, self._names) from None
         return self._server
 
-    def open_console(self, server: Server) -> ConsoleAddress:
-        """Ask for a new URL of the console of a server that runs; blocks.
+    def request_url(self, server: Server) -> ConsoleAddress:
+        """Ask for a new URL for the console of a running server; blocks.
 
         Raises:
-            CloudError: there is none.
+            CloudError: the cloud gives none.
         """
         cloud = self.cloud
         try:
             target = Target.parse(cloud.console_url(server), name=server.name)
         except UsageError as exc:
             raise ConsoleUnavailable(
-                f"the cloud gives no usable console URL: {exc}",
-                "its operator must set [serial_console] base_url",
+                f"the cloud returned no usable console URL: {exc}",
+                "ask its operator to set [serial_console] base_url in nova.conf",
             ) from exc
-        misled = is_loopback(target.host) and not is_loopback(cloud.host or "")
-        return ConsoleAddress(target, cloud.tls, misled)
+        is_misdirected = is_loopback(target.host) and not is_loopback(cloud.host or "")
+        return ConsoleAddress(target, cloud.tls, is_misdirected)
 
     def _locate(self) -> ConsoleAddress:
         server = self.find_server()
         nova.check_running(server)
-        return self.open_console(server)
+        return self.request_url(server)
+
+
+async def in_thread(ask: Callable[[], _T]) -> _T:
+    """Ask a cloud something, in a thread that is abandoned on cancellation."""
+    return await trio.to_thread.run_sync(ask, abandon_on_cancel=True)

@@ -1,232 +1,209 @@
-"""The console task: find the console, attach, show what comes; again after a loss."""
+"""The websocket task: find the console, attach, show what comes; again after a loss.
+
+    stay_attached
+        per connection a nursery of its own:
+            read_output · send_typed · SilenceExplainer.watch · PipedInput.feed
+
+Leaving that nursery closes the connection.
+"""
 
 import math
 
 import trio
 
-from novaconsole.console.connect import open_destination
+from novaconsole.console.connect import ConnectOptions, ConsoleAddress
 from novaconsole.console.explain import describe_loss
 from novaconsole.console.outcome import (
     SETTLED_SECONDS,
     ConnectionSummary,
-    Ended,
+    Outcome,
     Reason,
 )
-from novaconsole.errors import NovaConsoleError, OutputFailed
-from novaconsole.guest.expect import OutputBuffer
+from novaconsole.console.retry import RetryPolicy, open_console
+from novaconsole.console.source import ConsoleSource
+from novaconsole.errors import NovaConsoleError
 from novaconsole.network.target import Target
-from novaconsole.session.attachment import Attachment
+from novaconsole.session.display import Display, Recorder
 from novaconsole.session.history import HistoryReplay
-from novaconsole.session.keyboard import PipedInput, read_keyboard, send_input
-from novaconsole.session.silence import explain_silence
-from novaconsole.session.state import Session
-from novaconsole.terminal.pipes import Output
+from novaconsole.session.keyboard import PipedInput, send_typed
+from novaconsole.session.reader import OutputSink, read_output, show_text
+from novaconsole.session.silence import SilenceExplainer
+from novaconsole.session.state import Attachment, Session
 from novaconsole.websocket.connection import Connection
 
 
-class Console:
-    """The task, and what it remembers from one link to the next.
+class ConnectLoop:
+    """Attaches, and attaches again for as long as the policy allows.
 
     Args:
         session: that it is part of.
+        source: finds the console.
+        connect: how to connect.
+        policy: decides whether to try again.
+        display: shows output.
+        log: takes output.
+        recorder: records the session, or None.
+        piped: redirected input to send, or None.
+        how_to_leave: what to tell the user about that, or None.
     """
 
-    def __init__(self, session: Session) -> None:
+    def __init__(
+        self,
+        session: Session,
+        source: ConsoleSource,
+        connect: ConnectOptions,
+        policy: RetryPolicy,
+        *,
+        display: Display,
+        log: OutputSink,
+        recorder: Recorder | None = None,
+        piped: PipedInput | None = None,
+        how_to_leave: str | None = None,
+    ) -> None:
         self._session = session
-        self._options = options = session.options
-        piped = session.stdio.piped
-        may_send = not options.unattended.read_only
-        self._piped = PipedInput(piped) if piped and may_send else None
-        self._replay = HistoryReplay(options.history) if options.history else None
-        self._window = OutputBuffer()
-        self._has_announced = False
+        self._source = source
+        self._connect = connect
+        self._policy = policy
+        self._display = display
+        self._log = log
+        self._recorder = recorder
+        self._piped = piped
+        self._how_to_leave = how_to_leave
+        lines = session.options.history
+        self._history = HistoryReplay(lines, source) if lines else None
+        self._silence = SilenceExplainer(session, source)
+        self._has_announced = self._has_asked = False
         self._told: str | None = None  # in this outage
+        self._task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
 
-    async def run(self) -> None:
-        """Attach; end the session when there is nothing more to hope for."""
+    async def stay_attached(
+        self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
+    ) -> None:
+        """Run until the session has ended.
+
+        Reports that it has started when the terminal is needed: attached, or waiting
+        and having said for what.  Then it waits for `session.begun`.
+        """
+        self._task_status = task_status
         session = self._session
         try:
-            await self._options.source.start(session.nursery, session.size())
-            await self._stay_attached()
+            await self._attach_again_and_again()
         except NovaConsoleError as exc:
             if session.last is None:
-                await self._show_history_alone()
-                session.fail(exc)
+                if self._history is not None:
+                    # What the guest printed may explain why it cannot be reached.
+                    text = await self._history.alone()
+                    await show_text(session, self._display, text)
+                session.end(Outcome(Reason.FAILED, error=exc))
             else:
-                session.end(Ended(Reason.CLOSED, error=exc))
+                session.end(Outcome(Reason.CLOSED, error=exc))
+        if not self._has_asked:
+            task_status.started()
 
-    async def _stay_attached(self) -> None:
-        session, retry_policy = self._session, self._session.retry_policy
+    async def _attach_again_and_again(self) -> None:
+        session, policy = self._session, self._policy
         while True:
-            try:
-                connection, by_hand = await self._attach_once()
-            except NovaConsoleError as exc:
-                pause = retry_policy.after_error(exc)
-                if pause is None:
-                    raise
-                self._tell(f"waiting: {exc}")
-            else:
-                # Nothing sent and nothing received: it was no console at all.
-                was_used = connection.bytes_out > 0 or not connection.is_refusal
-                if session.input_has_ended and was_used:
-                    session.end(Ended(Reason.INPUT_ENDED, closed=connection.closed))
-                    return
-                pause = retry_policy.after_link(connection, by_hand=by_hand)
-                if pause is None:
-                    session.end(Ended(Reason.CLOSED, closed=connection.closed))
-                    return
-                session.notices.event("reconnecting", by_hand=by_hand)
-                self._tell(
-                    "reconnecting"
-                    if by_hand
-                    else f"{describe_loss(connection)}; reconnecting"
-                )
+            async with open_console(
+                self._source,
+                self._connect,
+                policy,
+                on_address=self._tell_address,
+                on_failure=lambda exc: self._tell(f"waiting: {exc}"),
+            ) as (connection, target):
+                lost, by_hand = await self._use(connection, target)
+            # Nothing sent and nothing received: there was no console at all.
+            was_used = lost.bytes_out > 0 or not lost.is_refusal
+            if session.input_has_ended and was_used:
+                session.end(Outcome(Reason.INPUT_ENDED))
+                return
+            pause = policy.after_connection(lost, by_hand=by_hand)
+            if pause is None:
+                session.end(Outcome(Reason.CLOSED))
+                return
+            session.notices.event("reconnecting", by_hand=by_hand)
+            why = "" if by_hand else f"{describe_loss(lost)}; "
+            self._tell(f"{why}reconnecting")
             await trio.sleep(pause)
-
-    async def _attach_once(self) -> tuple[ConnectionSummary, bool]:
-        """Attach once, until the link ends; how it ended, and whether by hand."""
-        session, source = self._session, self._options.source
-        destination = await source.locate()
-        target, tls = destination.target, destination.tls
-        session.notices.event("connecting", title=target.title, url=target.masked_url)
-        if target.secure and tls.insecure and not self._has_announced:
-            session.notices.say("the certificate is not checked (--insecure)")
-        async with open_destination(destination, self._options.connect) as connection:
-            return await self._use(connection, target)
 
     async def _use(
         self, connection: Connection, target: Target
     ) -> tuple[ConnectionSummary, bool]:
+        """Use a connection until it ends; what became of it, and whether by `~R`."""
         session = self._session
-        # A person and a paste bound what is typed; a pipe has to wait.
-        limit = math.inf if session.stdio.keyboard else 0
+        # Typing is bounded by the person and by a paste; a pipe has to wait.
+        limit = math.inf if self._piped is None else 0
         send, receive = trio.open_memory_channel[bytes](limit)
         attachment = Attachment(connection, target, send)
         session.attach(attachment)
-        again = "again " if self._has_announced else ""
-        self._mark(f"attached {again}to {target.title}")
+        self._mark(
+            f"attached {'again ' if self._has_announced else ''}to {target.title}"
+        )
         session.notices.event("attached", title=target.title, url=target.masked_url)
-        self._window = (
-            OutputBuffer()
-        )  # what was torn off with the last link is no beginning
-        if self._replay:
-            session.quiet_since = math.inf  # the end of piped input waits for it
         try:
             async with trio.open_nursery() as tasks:
-                self._announce(attachment, tasks)
-                tasks.start_soon(send_input, session, attachment, receive)
-                tasks.start_soon(explain_silence, session, attachment)
-                if self._piped:
+                if self._has_announced:
+                    tasks.start_soon(self._announce_again, attachment)
+                else:
+                    self._has_announced = True
+                    session.notices.say(f"connected to: {target}")
+                    self._ask_for_terminal()
+                    await session.begun.wait()
+                tasks.start_soon(
+                    send_typed, session, attachment, receive, self._recorder
+                )
+                tasks.start_soon(self._silence.watch, attachment)
+                if self._piped is not None:
                     tasks.start_soon(self._piped.feed, attachment)
                 tasks.start_soon(self._read, attachment, tasks.cancel_scope)
                 await attachment.reconnect.wait()
-                tasks.cancel_scope.cancel(reason="the user wants another link")
+                tasks.cancel_scope.cancel(reason="the user wants another connection")
         finally:
             session.detach()
-            self._mark(describe_loss(attachment.summary))
-            session.notices.event("closed", **attachment.summary.as_event())
-        return attachment.summary, attachment.reconnect.is_set()
+            lost = attachment.summary()
+            self._mark(describe_loss(lost))
+            session.notices.event("closed", **lost.as_event())
+        return lost, attachment.reconnect.is_set()
 
     async def _read(self, attachment: Attachment, tasks: trio.CancelScope) -> None:
-        """Show what the guest sends, up to the end of the link."""
-        if self._replay:
-            source = self._options.source
-            start = await self._replay.join(
-                attachment.connection,
-                source,
-                self._options.log.write,
-                self._session.notices.say,
-            )
-            if attachment.connection.bytes_in:
-                attachment.output_came.set()  # which the history alone is not
-            await self._write(start)
-            self._look_at(start)
-            self._session.quiet_since = trio.current_time()
-        async for data in attachment.connection:
-            await self._options.log.write(data)
-            await self._show(attachment, data)
-            self._look_at(data)
-            if self._replay:
-                self._replay.note(data)
-        tasks.cancel(reason="the link has ended")
+        await read_output(
+            self._session, attachment, self._log, self._display, self._history
+        )
+        tasks.cancel(reason="the connection has ended")
 
-    def _mark(self, words: str | None) -> None:
-        if words and self._options.recording:
-            self._options.recording.mark(words)
-
-    def _look_at(self, data: bytes) -> None:
-        """End the session when that has been shown which it was to wait for."""
-        until = self._options.unattended.until
-        if until is not None:
-            self._window.feed(data)
-            if (match := self._window.find(until)) is not None:
-                pattern = until.sources[match.index]
-                self._session.notices.event("matched", pattern=pattern, text=match.text)
-                self._session.end(Ended(Reason.MATCHED))
-
-    async def _show(self, attachment: Attachment, data: bytes) -> None:
-        self._session.quiet_since = math.inf
-        attachment.output_came.set()
-        started = trio.current_time()
-        await self._write(data)
-        attachment.connection.note_shown(len(data), started)
-        self._session.quiet_since = trio.current_time()
-
-    async def _write(self, data: bytes) -> None:
-        try:
-            await self._session.display.show(data)
-        except BrokenPipeError:
-            self._session.end(Ended(Reason.OUTPUT_CLOSED))
-            await trio.sleep_forever()
-        except OSError as exc:
-            self._session.fail(OutputFailed(f"cannot write the output: {exc.strerror}"))
-            await trio.sleep_forever()
-
-    async def _show_history_alone(self) -> None:
-        """The console cannot be reached; what the guest printed may explain it."""
-        if self._replay:
-            text = await self._replay.alone(self._options.source)
-            await self._write(text)
+    def _mark(self, label: str | None) -> None:
+        if label and self._recorder is not None:
+            self._recorder.mark(label)
 
     # ---- what the user is told
 
-    def _announce(self, attachment: Attachment, tasks: trio.Nursery) -> None:
-        if self._has_announced:
-            tasks.start_soon(self._announce_again, attachment)
-            return
-        self._has_announced = True
-        self._session.notices.say(f"connected to: {attachment.target}")
-        self._begin()
+    def _tell_address(self, address: ConsoleAddress) -> None:
+        target = address.target
+        notices = self._session.notices
+        notices.event("connecting", title=target.title, url=target.masked_url)
+        if target.secure and address.tls.insecure and not self._has_announced:
+            notices.say("the certificate is not checked (--insecure)")
 
     async def _announce_again(self, attachment: Attachment) -> None:
-        # Not at once: the proxy accepts everybody, and hangs up on some.
+        # Not at once: the proxy accepts every client, and hangs up on some.
         with trio.move_on_after(SETTLED_SECONDS):
             await attachment.output_came.wait()
         self._told = None
         self._session.notices.say(f"connected again to: {attachment.target}")
 
     def _tell(self, text: str) -> None:
-        """Say what is waited for, when it changes."""
+        """Say what is being waited for, when that changes."""
         if text != self._told:
             self._told = text
             self._session.notices.say(text)
-        self._begin()
+        self._ask_for_terminal()
 
-    def _begin(self) -> None:
-        """Take the terminal, and let the tasks that serve all links run."""
-        session = self._session
-        if session.has_begun:
+    def _ask_for_terminal(self) -> None:
+        """The user can leave with the escape from now on: say so, once."""
+        if self._has_asked:
             return
-        if self._options.unattended.read_only:
-            session.notices.say("read-only: nothing is sent to the guest")
-        session.say_how_to_leave()
-        session.take_terminal()
-        if session.stdio.keyboard:
-            session.nursery.start_soon(read_keyboard, session, session.stdio.keyboard)
-        if isinstance(session.stdio.screen, Output):
-            session.nursery.start_soon(self._watch_output, session.stdio.screen)
-
-    async def _watch_output(self, output: Output) -> None:
-        """End the session when nobody reads standard output any more."""
-        await output.wait_reader_gone()
-        self._session.end(Ended(Reason.OUTPUT_CLOSED))
+        self._has_asked = True
+        if self._session.options.read_only:
+            self._session.notices.say("read-only: nothing is sent to the guest")
+        if self._how_to_leave is not None:
+            self._session.notices.say(self._how_to_leave)
+        self._task_status.started()

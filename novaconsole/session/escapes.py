@@ -128,6 +128,17 @@ def show_char(char: bytes) -> str:
     return chr(code) if 0x20 <= code < 0x7F else f"^{chr(code ^ 0x40)}"
 
 
+def how_to_leave(char: bytes | None) -> str:
+    """What the user is told on attaching.
+
+    Args:
+        char: the escape character in force, or None.
+    """
+    if char is None:
+        return "no escape character: closing the terminal disconnects"
+    return f'type "{show_char(char)}." to disconnect'
+
+
 def help_lines(char: bytes) -> list[str]:
     """The answer to `~?`, a line each.
 

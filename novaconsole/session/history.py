@@ -1,4 +1,10 @@
-"""The console log before the live stream: fetched while live bytes are kept back."""
+"""`--history`: the console log first, joined to the live stream without a gap.
+
+The log is fetched while the connection is already open and live bytes are kept back,
+so that the two overlap; `cloud/console_log.py` finds out where.  To know that the live
+bytes have come as far as the log goes, the proxy is pinged after the log has come: what
+was sent before the answer has arrived by then.
+"""
 
 from collections.abc import Awaitable, Callable
 
@@ -10,42 +16,41 @@ from novaconsole.errors import ConnectionLost, NovaConsoleError
 from novaconsole.websocket.connection import Connection
 
 _FETCH_SECONDS = 10.0
-# A hard reboot starts the log afresh: what was seen is not in it, all of it is new.
+# A hard reboot starts the log afresh: nothing that was seen is in it, all of it is new.
 _ALL_LINES = 1_000_000
-# After an answered ping, what was sent before it has arrived, and needs no more than
-# to be picked up.
+# What has arrived with the answer to a ping needs this long to be picked up.
 _PICK_UP_SECONDS = 0.05
 
 
 class HistoryReplay:
-    """Shows the past first; knows after an outage what has been seen.
+    """Shows the console log first, and after an outage what was missed.
 
     Args:
-        lines: of the console log to show.
+        lines: of the console log to show at the start.
+        source: has the console log.
     """
 
-    def __init__(self, lines: int) -> None:
+    def __init__(self, lines: int, source: ConsoleSource) -> None:
         self._lines = lines
+        self._source = source
         self._seen = Seen()
         self._has_begun = False
 
-    def note(self, data: bytes) -> None:
-        """Bytes of the guest have been shown."""
+    async def write(self, data: bytes) -> None:
+        """Remember output that has been shown."""
         self._seen.add(data)
 
     async def join(
         self,
         connection: Connection,
-        source: ConsoleSource,
         log: Callable[[bytes], Awaitable[None]],
         say: Callable[[str], None],
     ) -> bytes:
-        """Fetch the log, and find out how the live stream goes on from it.
+        """Fetch the log, and find out how the live stream continues it.
 
         Args:
             connection: just opened.
-            source: has the console log.
-            log: told the live bytes as they come.
+            log: given the live bytes as they come.
             say: told why there is no history.
 
         Returns:
@@ -59,12 +64,12 @@ class HistoryReplay:
 
             async def fetch() -> None:
                 nonlocal text, has_all
-                text = await self._fetch(source, say)
+                text = await self._fetch(say)
                 with trio.move_on_after(_FETCH_SECONDS):
                     try:
                         await connection.ping()
                     except ConnectionLost:
-                        return  # what is left to read ends by itself
+                        return  # the reading below ends by itself
                 await trio.sleep(_PICK_UP_SECONDS)
                 has_all = True
                 reading.cancel(reason="fetched")
@@ -72,7 +77,7 @@ class HistoryReplay:
             both.start_soon(fetch)
             while not has_all:
                 data: bytes | None = b""
-                with trio.CancelScope() as reading:  # not the log: it wants every byte
+                with trio.CancelScope() as reading:  # without the log: it is never cut
                     data = await anext(connection, None)
                 if data is None:
                     break
@@ -91,23 +96,21 @@ class HistoryReplay:
             say("some output may be missing here, or be shown twice")
         return for_screen(gap.text) + bytes(live)
 
-    async def alone(self, source: ConsoleSource) -> bytes:
+    async def alone(self) -> bytes:
         """The log of a server that cannot be attached to; empty if there is none."""
         with trio.move_on_after(_FETCH_SECONDS):
             try:
-                text = await source.console_log()
+                text = await self._source.console_log()
             except NovaConsoleError:
-                return b""  # why it cannot be attached to is what counts
+                return b""  # the user needs the reason for not being attached
             shown = for_screen(last_lines(text, self._lines))
             return shown if shown.endswith(b"\n") or not shown else shown + b"\r\n"
         return b""
 
-    async def _fetch(
-        self, source: ConsoleSource, say: Callable[[str], None]
-    ) -> str | None:
+    async def _fetch(self, say: Callable[[str], None]) -> str | None:
         with trio.move_on_after(_FETCH_SECONDS):
             try:
-                text = await source.console_log()
+                text = await self._source.console_log()
             except NovaConsoleError as exc:
                 say(f"no history: {exc}")
                 return None

@@ -1,91 +1,186 @@
-"""The typing tasks: keyboard or pipe to the guest, and the escapes in between."""
+"""The keyboard: what is typed goes to the guest, and escapes are obeyed.
 
+The task that reads the keyboard waits for nothing else, so that `~.` works whatever the
+network, the guest or the screen is doing: what is typed goes through a channel to
+another task, which sends it.
+"""
+
+from collections.abc import Callable
 from contextlib import suppress
-from datetime import timedelta
 from signal import SIGINT
+from typing import Protocol
 
 import trio
 
-from novaconsole.console.outcome import Ended, Reason
+from novaconsole.capture.log import SessionLog
+from novaconsole.console.outcome import Outcome, Reason
+from novaconsole.console.retry import RetryPolicy
 from novaconsole.errors import ConnectionLost
-from novaconsole.session.attachment import Attachment
+from novaconsole.session.display import Display, Recorder
 from novaconsole.session.escapes import Action, Command, EscapeParser, Send, help_lines
-from novaconsole.session.state import Session
-from novaconsole.terminal.pipes import Input
-from novaconsole.terminal.tty import Terminal
+from novaconsole.session.info import BREAK_LINES
+from novaconsole.session.state import Attachment, Session
 
-# `~.` acts at once: what was typed before it may take so long.
+# `~.` acts at once; what was typed before it gets this long to be sent.
 _FLUSH_SECONDS = 0.05
 _TYPED_BYTES = 64 * 1024
-# More than anybody types ahead, and so little that Linux refills the terminal's buffer,
-# which it does at 128 (n_tty.c, TTY_THRESHOLD_UNTHROTTLE): so all of a paste is read in
-# large pieces.
+# More than anybody types ahead, but less than the 128 bytes at which Linux refills the
+# terminal's buffer (n_tty.c, TTY_THRESHOLD_UNTHROTTLE), so that all of a paste is read
+# in large pieces.
 _TYPED_AHEAD_BYTES = 100
 _INTERRUPT = b"\x03"
-_BREAK_LINES = (
-    "Nova's serial console cannot carry a BREAK",
-    "in a Linux guest, for SysRq: echo LETTER > /proc/sysrq-trigger",
-    "for a guest that hangs, an NMI from outside: openstack server dump create SERVER",
-)
 
 
-async def read_keyboard(session: Session, keyboard: Terminal) -> None:
-    """Split what is typed into what the guest gets and what is for us.
+class KeyboardTerminal(Protocol):
+    """The terminal that a person types on."""
 
-    Runs as long as the session, over all its links.
+    def waiting_bytes(self) -> int:
+        """The number of bytes that were typed and have not been read."""
+        ...
+
+    async def receive_some(self, max_bytes: int) -> bytes:
+        """Wait for input; an empty result means that the terminal has gone."""
+        ...
+
+    def suspend(self) -> None:
+        """Stop the whole job; return when it is continued."""
+        ...
+
+
+class KeyboardReader:
+    """Splits what is typed into what the guest gets and what is for us.
+
+    Args:
+        session: that it is part of.
+        terminal: where the user types.
+        policy: knows whether a console has been reached yet.
+        display: cleaned up while the program is suspended.
+        log: started and stopped by `~L`.
+        bell: tells the user that a key goes nowhere.
+        info: the lines for `~I`.
     """
-    parser = EscapeParser(session.escape)
-    while session.ended is None:
-        # Byte by byte, but for the bulk of a paste: what the user types after "~."
-        # is for the shell, and what has been read cannot be given back.
-        limit = 1
-        if session.escape is None:
-            limit = _TYPED_BYTES
-        elif not parser.may_escape:
-            limit = max(1, keyboard.waiting_bytes() - _TYPED_AHEAD_BYTES)
-        data = await keyboard.receive_some(limit)
-        if not data:
-            session.end(Ended(Reason.HANGUP))
-        for event in parser.feed(data):
-            if session.ended is not None:
-                return  # what was pasted behind "~." goes nowhere
-            match event:
-                case Send(typed):
-                    _type(session, typed)
-                case Command(action):
-                    _obey(session, action, keyboard)
-        if len(data) > 1:
-            # The rest of a paste follows only now: it is not to be read byte by byte.
-            await trio.lowlevel.checkpoint()
+
+    def __init__(
+        self,
+        session: Session,
+        terminal: KeyboardTerminal,
+        policy: RetryPolicy,
+        *,
+        display: Display,
+        log: SessionLog,
+        bell: Callable[[], None],
+        info: Callable[[], list[str]],
+    ) -> None:
+        self._session = session
+        self._terminal = terminal
+        self._policy = policy
+        self._display = display
+        self._log = log
+        self._bell = bell
+        self._info = info
+        self._escape = session.options.escape
+
+    async def read(self) -> None:
+        """Read until the session has ended, across all its connections."""
+        session, terminal = self._session, self._terminal
+        parser = EscapeParser(self._escape)
+        while session.outcome is None:
+            # Byte by byte, except for the bulk of a paste: what the user types after
+            # "~." is for the shell, and bytes that were read cannot be given back.
+            limit = 1
+            if self._escape is None:
+                limit = _TYPED_BYTES
+            elif not parser.may_escape:
+                limit = max(1, terminal.waiting_bytes() - _TYPED_AHEAD_BYTES)
+            data = await terminal.receive_some(limit)
+            if not data:
+                session.end(Outcome(Reason.HANGUP))
+            for event in parser.feed(data):
+                if session.outcome is not None:
+                    return  # what was pasted behind "~." goes nowhere
+                match event:
+                    case Send(typed):
+                        self._type(typed)
+                    case Command(action):
+                        self._run_escape(action)
+            if len(data) > 1:
+                # The rest of a paste arrives after this; without the checkpoint it
+                # would be read byte by byte.
+                await trio.lowlevel.checkpoint()
+
+    def _type(self, typed: bytes) -> None:
+        session, attachment = self._session, self._session.attachment
+        if attachment is not None:
+            if session.options.read_only:
+                return  # no bell: the terminal's replies to the guest come here, too
+            attachment.typed.send_nowait(typed)
+            if b"\r" in typed or b"\n" in typed:
+                attachment.enter_typed.set()
+        elif _INTERRUPT in typed and not self._policy.was_attached:
+            session.end(Outcome(Reason.SIGNAL, signum=SIGINT))  # there is no guest yet
+        else:
+            self._bell()
+
+    def _run_escape(self, action: Action) -> None:
+        session, notices = self._session, self._session.notices
+        attachment = session.attachment
+        match action:
+            case Action.DISCONNECT:
+                if attachment is not None:
+                    attachment.typed.close()
+                grace = _FLUSH_SECONDS if attachment else 0
+                session.end(Outcome(Reason.QUIT), grace=grace)
+            case Action.SUSPEND:
+                self._display.reset_modes()
+                self._terminal.suspend()
+                self._display.restore_modes()
+            case Action.RECONNECT:
+                if attachment is None:
+                    notices.answer("not attached; trying to connect already")
+                else:
+                    session.detach()
+                    attachment.hurry_close()
+                    attachment.reconnect.set()
+            case Action.MORE_MESSAGES:
+                notices.change_verbosity(+1)
+            case Action.FEWER_MESSAGES:
+                notices.change_verbosity(-1)
+            case Action.LOG:
+                notices.answer(self._log.toggle())
+            case Action.INFO:
+                self._answer(*self._info())
+            case Action.BREAK:
+                self._answer(*BREAK_LINES)
+            case Action.HELP:
+                assert self._escape is not None
+                self._answer(*help_lines(self._escape))
+
+    def _answer(self, *lines: str) -> None:
+        for line in lines:
+            self._session.notices.answer(line)
 
 
-def _type(session: Session, typed: bytes) -> None:
-    attachment = session.attachment
-    if attachment is not None:
-        if session.options.unattended.read_only:
-            return  # without a bell: the terminal's answers to the guest come here too
-        attachment.typed.send_nowait(typed)
-        if b"\r" in typed or b"\n" in typed:
-            attachment.enter_typed.set()
-    elif _INTERRUPT in typed and not session.retry_policy.was_attached:
-        session.end(Ended(Reason.SIGNAL, signum=SIGINT))  # nobody else can mean it
-    else:
-        session.ring()
+class InputSource(Protocol):
+    """Redirected standard input."""
+
+    async def receive_some(self) -> bytes:
+        """Wait for data; an empty result is the end."""
+        ...
 
 
 class PipedInput:
-    """Standard input that is no terminal: sent as it is, as fast as it is taken.
+    """Redirected standard input: sent unchanged, as fast as it is accepted.
 
     Args:
         source: where it is read.
     """
 
-    def __init__(self, source: Input) -> None:
+    def __init__(self, source: InputSource) -> None:
         self._source = source
-        self._read = b""  # and not yet taken by a link
+        self._read = b""  # and not yet accepted by a connection
 
     async def feed(self, attachment: Attachment) -> None:
-        """Send it into one link; what that does not take is kept for the next."""
+        """Send it into one connection; the rest is kept for the next."""
         with attachment.typed:
             while data := self._read or await self._source.receive_some():
                 self._read = data
@@ -95,86 +190,42 @@ class PipedInput:
                 self._read = b""
 
 
-async def send_input(
-    session: Session, attachment: Attachment, typed: trio.MemoryReceiveChannel[bytes]
+async def send_typed(
+    session: Session,
+    attachment: Attachment,
+    typed: trio.MemoryReceiveChannel[bytes],
+    recorder: Recorder | None,
 ) -> None:
-    """Send what was typed into one link, then see to it that the session ends."""
+    """Send what was typed into one connection; when that has ended, end the session.
+
+    Args:
+        session: that it is part of.
+        attachment: the connection.
+        typed: the other end of `attachment.typed`.
+        recorder: records what is sent, or None.
+    """
     async for first in typed:
         data = first + _waiting(typed)
-        if session.options.recording:
-            session.options.recording.input(data)
+        if recorder is not None:
+            recorder.input(data)
         try:
             await attachment.connection.send(data)
         except ConnectionLost:
-            return  # who reads finds out why, after the guest's last bytes
-    if session.ended is not None:  # "~.": all that was typed before it has left
-        session.nursery.cancel_scope.cancel(reason=session.ended.reason.value)
+            return  # the reader finds out why, after the guest's last bytes
+    if session.outcome is not None:  # "~.": everything typed before it has been sent
+        session.cancel()
         return
-    if session.options.unattended.until is not None:
-        return  # it goes on for as long as that has not come
-    session.input_has_ended = True
-    await session.wait_for_quiet()
-    session.end(Ended(Reason.INPUT_ENDED))
+    if session.options.until is not None:
+        return  # the session goes on until there is a match
+    session.end_input()
+    await session.activity.wait_quiet(session.options.close_wait)
+    session.end(Outcome(Reason.INPUT_ENDED))
 
 
 def _waiting(typed: trio.MemoryReceiveChannel[bytes]) -> bytes:
-    """What else was typed meanwhile: one frame for all of it."""
+    """What else has been typed meanwhile, to be sent in one frame."""
     pieces = []
     with suppress(trio.WouldBlock, trio.EndOfChannel):
         while True:
             pieces.append(typed.receive_nowait())
     return b"".join(pieces)
-
-
-def _obey(session: Session, action: Action, keyboard: Terminal) -> None:
-    attachment = session.attachment
-    match action:
-        case Action.DISCONNECT:
-            if attachment is not None:
-                attachment.typed.close()
-            session.end(Ended(Reason.QUIT), grace=_FLUSH_SECONDS if attachment else 0)
-        case Action.SUSPEND:
-            session.display.rest()
-            keyboard.suspend()
-            session.display.set_again()
-        case Action.RECONNECT:
-            if attachment is None:
-                session.answer("not attached; trying already")
-            else:
-                session.detach(hasty=True)
-                attachment.reconnect.set()
-        case Action.MORE_MESSAGES:
-            session.notices.change_verbosity(+1)
-        case Action.FEWER_MESSAGES:
-            session.notices.change_verbosity(-1)
-        case Action.LOG:
-            session.answer(session.options.log.toggle())
-        case Action.INFO:
-            session.answer(*_info_lines(session))
-        case Action.BREAK:
-            session.answer(*_BREAK_LINES)
-        case Action.HELP:
-            assert session.escape is not None
-            session.answer(*help_lines(session.escape))
-
-
-def _info_lines(session: Session) -> list[str]:
-    attachment = session.attachment
-    files = [f"log: {session.options.log.path or 'none'}"]
-    if recording := session.options.recording:
-        files.append(f"recording: {recording.path if recording.is_open else 'none'}")
-    if attachment is None:
-        return ["not attached: waiting for the server or the network", *files]
-    connection = attachment.connection
-    attached = timedelta(seconds=round(trio.current_time() - connection.opened_at))
-    if connection.round_trip is not None:
-        delay = f"{connection.round_trip * 1000:.1f} ms"
-    else:
-        delay = "not known" if session.options.connect.keepalive else "no keepalive"
-    return [
-        f"attached to: {attachment.target}",
-        f"for: {attached}",
-        f"bytes: {connection.bytes_in} in, {connection.bytes_out} out",
-        f"round trip: {delay}",
-        *files,
-    ]

@@ -1,27 +1,36 @@
-"""What novaconsole itself says: one line each on standard error, never a token.
+"""Messages to the user: one line each on standard error, never with a token.
 
-Before and after a session lines are written at once.  During a session the terminal is
-raw and may be busy, so lines are handed to a task that waits for it: who has something
-to say never waits.
+Before and after a session, lines are written at once.  During a session the terminal is
+raw and may be busy, so lines go to a task that waits for it: saying something never
+blocks.
 """
 
+import enum
 import logging
 import os
-import select
 import stat
-import time
+import traceback
 from collections.abc import Callable
 from contextlib import suppress
 
 from novaconsole.errors import NovaConsoleError
 from novaconsole.events import Fact, encode
 from novaconsole.redaction import mask_tokens, printable
+from novaconsole.terminal.fd import reopen, write_within
 
-QUIET, NORMAL, VERBOSE, DEBUG = -1, 0, 1, 2
+
+class Verbosity(enum.IntEnum):
+    """How much the user wants to be told."""
+
+    QUIET = -1
+    NORMAL = 0
+    VERBOSE = 1
+    DEBUG = 2
+
 
 _PREFIX = "novaconsole: "
 _STDERR = 2
-# How long a line may wait, outside a session, for a reader who is slow.
+# How long a line may wait for a slow reader, outside a session.
 _WRITE_SECONDS = 0.025
 _ERROR_WRITE_SECONDS = 1.0
 
@@ -30,35 +39,47 @@ class Notices:
     """Formats messages and sends them where they belong.
 
     Args:
-        verbosity: QUIET, NORMAL, VERBOSE or DEBUG.
-        as_json: for programs: every line is a JSON object, and events are told too.
+        verbosity: how much to say.
+        as_json: write JSON objects, one on each line, and events as well as messages.
     """
 
-    def __init__(self, verbosity: int = NORMAL, *, as_json: bool = False) -> None:
-        self.verbosity = verbosity
-        self.as_json = as_json
+    def __init__(
+        self, verbosity: Verbosity = Verbosity.NORMAL, *, as_json: bool = False
+    ) -> None:
+        self._verbosity = verbosity
+        self._as_json = as_json
         self._deliver: Callable[[str], None] | None = None
         self._inside_a_line = False
-        self._is_stuck = False  # nobody has read the last line: the next may not wait
+        self._is_stuck = False  # the last line was not read: the next does not wait
 
-    def say(self, text: str, level: int = NORMAL) -> None:
-        """Say something, if people of this verbosity want to hear it."""
-        if level <= self.verbosity:
+    @property
+    def verbosity(self) -> Verbosity:
+        """How much is said now."""
+        return self._verbosity
+
+    @property
+    def as_json(self) -> bool:
+        """Whether programs read this."""
+        return self._as_json
+
+    def say(self, text: str, level: Verbosity = Verbosity.NORMAL) -> None:
+        """Say something, unless the verbosity is below `level`."""
+        if level <= self._verbosity:
             self._line(text)
 
     def answer(self, text: str) -> None:
-        """Say what was asked for, whatever the verbosity."""
+        """Say what the user asked for, whatever the verbosity."""
         self._line(text)
 
     def event(self, name: str, /, **facts: Fact) -> None:
-        """Tell programs what happens; people are told in words."""
-        if self.as_json:
+        """Report an event to programs; people get messages instead."""
+        if self._as_json:
             self._hand_on(mask_tokens(encode(name, facts)), _ERROR_WRITE_SECONDS)
 
     def error(self, error: NovaConsoleError) -> None:
-        """Say what went wrong and what to try; never suppressed."""
-        self._is_stuck = False  # so much patience there is in any case
-        if self.as_json:
+        """Say what went wrong and what to try, whatever the verbosity."""
+        self._is_stuck = False  # an error is worth waiting for in any case
+        if self._as_json:
             self.event(
                 "error",
                 kind=type(error).__name__,
@@ -66,38 +87,46 @@ class Notices:
                 hint=error.hint,
                 status=error.exit_status,
             )
-            return
-        self._line(str(error), _ERROR_WRITE_SECONDS)
-        if error.hint:
-            self._line(error.hint, _ERROR_WRITE_SECONDS)
+        else:
+            self._line(str(error), _ERROR_WRITE_SECONDS)
+            if error.hint:
+                self._line(error.hint, _ERROR_WRITE_SECONDS)
+        self.traceback(error)
+
+    def traceback(self, error: BaseException) -> None:
+        """Show where an exception was raised, to those who debug."""
+        if self._verbosity >= Verbosity.DEBUG:
+            for text in traceback.format_exception(error):
+                for line in text.splitlines():
+                    self.say(line, Verbosity.DEBUG)
 
     def change_verbosity(self, by: int) -> None:
-        """Say more or less from now on, and say so."""
-        self.verbosity = min(DEBUG, max(QUIET, self.verbosity + by))
-        names = {QUIET: "quiet", NORMAL: "normal", VERBOSE: "verbose", DEBUG: "debug"}
-        self._line(f"messages: {names[self.verbosity]}")
-        logging.getLogger("novaconsole").setLevel(log_level(self.verbosity))
+        """Raise or lower the verbosity, and say so."""
+        level = min(max(self._verbosity + by, min(Verbosity)), max(Verbosity))
+        self._verbosity = Verbosity(level)
+        self._line(f"messages: {self._verbosity.name.lower()}")
+        logging.getLogger("novaconsole").setLevel(log_level(self._verbosity))
 
     def hand_to(self, deliver: Callable[[str], None]) -> None:
-        """Hand lines to `deliver` from now on: a session has begun."""
+        """Pass lines to `deliver` from now on: a session has begun."""
         self._deliver = deliver
 
     def write_directly(self, *, inside_a_line: bool) -> None:
         """Write lines at once again: the session is over.
 
         Args:
-            inside_a_line: the terminal shows an unfinished line, which the next notice
-                ends first.
+            inside_a_line: the terminal shows an unfinished line, which the next
+                message ends first.
         """
         self._deliver = None
         self._inside_a_line = inside_a_line
 
     def repeat(self, line: str) -> None:
-        """Write a line that was handed on and has not been written."""
+        """Write a line that was passed on and never shown."""
         self._write(line)
 
     def _line(self, text: str, seconds: float = _WRITE_SECONDS) -> None:
-        if self.as_json:
+        if self._as_json:
             self.event("message", text=text)
         else:
             self._hand_on(_PREFIX + printable(mask_tokens(text)), seconds)
@@ -116,7 +145,7 @@ class Notices:
 
 
 class NoticeHandler(logging.Handler):
-    """Turns log records into notices, so that they are masked and in line."""
+    """Turns log records into messages, so that they are masked and kept in order."""
 
     def __init__(self, notices: Notices) -> None:
         super().__init__()
@@ -125,45 +154,36 @@ class NoticeHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Say the record; a traceback gives a line for each of its lines."""
         for line in self.format(record).splitlines():
-            self._notices.say(line, DEBUG)
+            self._notices.say(line, Verbosity.DEBUG)
 
 
-def log_level(verbosity: int) -> int:
-    """The level of logging that goes with a verbosity."""
-    return logging.DEBUG if verbosity >= DEBUG else logging.CRITICAL
+def log_level(verbosity: Verbosity) -> int:
+    """The level for the logging module that a verbosity stands for."""
+    return logging.DEBUG if verbosity >= Verbosity.DEBUG else logging.CRITICAL
 
 
 def _write_now(text: str, seconds: float) -> bool:
-    """Write to standard error, but do not wait for ever for somebody to read it.
+    """Write to standard error, waiting a bounded time for its reader.
 
     Returns:
-        Whether all of it has been written, or cannot be.
+        Whether it need not be tried again: it has been written, or cannot be.
     """
-    data = text.encode(errors="replace")
-    deadline = time.monotonic() + seconds
-    fd = _open_anew(_STDERR)
+    fd = _private_fd(_STDERR)
     try:
-        poll = select.poll()
-        poll.register(fd, select.POLLOUT)
-        # Nobody can be told that nobody can be told.
-        with suppress(OSError):
-            while data and poll.poll(max(0, deadline - time.monotonic()) * 1000):
-                with suppress(BlockingIOError):
-                    data = data[os.write(fd, data) :]
-            return not data
-        return True  # an error does not pass by waiting
+        return not write_within(fd, text.encode(errors="replace"), seconds)
+    except OSError:
+        return True  # and there is nowhere to report that
     finally:
         if fd != _STDERR:
             os.close(fd)
 
 
-def _open_anew(fd: int) -> int:
-    """The same terminal or pipe, non-blocking for us alone; else as it is.
+def _private_fd(fd: int) -> int:
+    """The same terminal or pipe, non-blocking for us alone; otherwise `fd` itself.
 
-    Not so a file: it would be written at another place than standard output's.
+    Not a file: reopened, it would be written from its start.
     """
-    flags = os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
     with suppress(OSError):
         if os.isatty(fd) or stat.S_ISFIFO(os.fstat(fd).st_mode):
-            return os.open(f"/proc/self/fd/{fd}", flags)
+            return reopen(fd, os.O_WRONLY | os.O_NOCTTY)
     return fd

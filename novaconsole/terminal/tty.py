@@ -1,41 +1,40 @@
-"""The terminal: raw mode and back, reading, writing, size, suspending.
+"""A terminal: raw mode and back, reading, writing, its size, suspending.
 
-The only module that touches termios.  A terminal is opened once more by its name, so
-that non-blocking is a property of our own file description: O_NONBLOCK on the
-inherited one would be shared with the shell and would stay after SIGKILL (libuv's
-uv_tty_init does the same for the same reason).
+The only module that touches termios.  A terminal is opened once more by its name
+(`fd.reopen` says why), so that reads and writes never block and the inherited
+descriptor keeps its flags.
 """
 
-import errno
 import fcntl
 import os
-import select
 import signal
 import sys
 import termios
-import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from copy import deepcopy
 from typing import Any
 
 import trio
 
+from novaconsole.terminal.fd import reopen, write_within
+
 _READ_BYTES = 64 * 1024
 # On a terminal that could not be opened anew a write may block, unless it is small.
 _SHARED_WRITE_BYTES = 256
-_BURST_READS = 1024  # then the other tasks have their turn
+_BURST_READS = 1024  # before other tasks run
 _FOREGROUND_POLL_SECONDS = 0.25
 _LAST_WRITE_SECONDS = 0.02
 _CAN = b"\x18"
-_OPEN_FLAGS = os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK | os.O_CLOEXEC
+_OPEN_FLAGS = os.O_RDWR | os.O_NOCTTY
 
 _Modes = list[Any]  # what termios.tcgetattr returns
 
 
 def raw_modes(modes: _Modes) -> _Modes:
-    """The modes of a terminal with all processing off, made from its present ones.
+    """The given modes with all processing of input and output switched off.
 
-    POSIX cfmakeraw; written out because tty.setraw before Python 3.12 leaves INLCR,
+    As cfmakeraw(3).  Written out because tty.setraw before Python 3.12 leaves INLCR,
     IGNCR, IXOFF and IXANY as they are.
     """
     iflag, oflag, cflag, lflag, ispeed, ospeed, cc = deepcopy(modes)
@@ -65,14 +64,15 @@ def raw_modes(modes: _Modes) -> _Modes:
 class Terminal:
     """One terminal device; `open_terminal` makes one.
 
-    Raw mode is wanted or not; whether it is in force depends on the shell as well, for
-    a job in the background must leave the terminal alone.
+    Asking for raw mode is one thing; whether it is in force also depends on the shell,
+    because a job in the background must leave the terminal alone.
 
     Attributes:
-        at_line_start: whether what was written last ended a line.
-        is_raw: whether the terminal is in raw mode by our doing.
-        is_cut: whether what was written last has not been written to its end.
+        keeps_modes: modes that a guest switches on here stay on until they are
+            switched off.
     """
+
+    keeps_modes = True
 
     def __init__(self, fd: int, *, private: bool) -> None:
         self._fd = fd
@@ -81,19 +81,29 @@ class Terminal:
         self._raw_wanted = False
         self._burst = 0
         self._write_lock = trio.StrictFIFOLock()
-        self.at_line_start = True
-        self.is_raw = False
-        self.is_cut = False
+        self._at_line_start = True
+        self._is_raw = False
+        self._is_partial = False  # the latest write has not been finished
+
+    @property
+    def is_raw(self) -> bool:
+        """Whether the terminal is in raw mode now, and we put it there."""
+        return self._is_raw
+
+    @property
+    def inside_line(self) -> bool:
+        """Whether the cursor stands behind unfinished output."""
+        return not self._at_line_start
 
     def waiting_bytes(self) -> int:
-        """How much has been typed and not been read."""
+        """The number of bytes that were typed and have not been read."""
         with suppress(OSError):
             count = fcntl.ioctl(self._fd, termios.FIONREAD, bytes(4))
             return int.from_bytes(count, sys.byteorder)
         return 0
 
     async def receive_some(self, max_bytes: int = _READ_BYTES) -> bytes:
-        """Wait for typing; empty when the terminal is gone.
+        """Wait for input; an empty result means that the terminal has gone.
 
         A burst is read without letting other tasks run in between, so that the bytes
         of one key stay together.
@@ -101,7 +111,7 @@ class Terminal:
         may_read = self._private and self._burst < _BURST_READS
         while True:
             if not self._is_foreground():
-                # It is typed for the shell; reading it would stop us.
+                # The input is for the shell, and reading it would stop us (SIGTTIN).
                 await self._wait_foreground()
                 may_read = self._private
             if may_read:
@@ -117,20 +127,20 @@ class Terminal:
             may_read = True
 
     async def send_all(self, data: bytes) -> None:
-        """Write everything, waiting while the terminal takes nothing.
+        """Write everything, waiting while the terminal accepts nothing.
 
         Raises:
-            BrokenPipeError: the terminal is gone.
+            BrokenPipeError: the terminal has gone.
         """
         if not data:
             return
         piece = len(data) if self._private else _SHARED_WRITE_BYTES
-        try:  # at once where nobody else writes: a key waits for its echo
+        try:  # without a detour through the scheduler: a key is waiting for its echo
             self._write_lock.acquire_nowait()
         except trio.WouldBlock:
             await self._write_lock.acquire()
         try:
-            self.is_cut = True
+            self._is_partial = True
             with memoryview(data) as view:
                 sent = 0
                 while sent < len(view):
@@ -142,61 +152,79 @@ class Terminal:
                         await trio.lowlevel.wait_writable(self._fd)
                     except OSError as exc:
                         raise BrokenPipeError(*exc.args) from exc
-            self.is_cut = False
-            self.at_line_start = data[-1:] in (b"\n", b"\r")
+            self._is_partial = False
+            self._at_line_start = data[-1:] in (b"\n", b"\r")
         finally:
             self._write_lock.release()
 
     def write_now(self, data: bytes) -> None:
-        """Write what can be written within a moment: the last thing to show.
+        """Write as much as the terminal accepts at once: the last thing to show.
 
-        Where a write was cut off before, a sequence may have been: that is broken off.
+        If the latest `send_all` was cancelled, it may have stopped inside a control
+        sequence; CAN makes the terminal drop that first (ECMA-48, 8.3.6).
         """
-        if self.is_cut:
+        if self._is_partial:
             data = _CAN + data
-        deadline = time.monotonic() + _LAST_WRITE_SECONDS
-        poll = select.poll()
-        poll.register(self._fd, select.POLLOUT)
-        with suppress(OSError):
-            while data and poll.poll(max(0, deadline - time.monotonic()) * 1000):
-                with suppress(BlockingIOError):
-                    data = data[os.write(self._fd, data) :]
+        with suppress(OSError):  # the terminal has gone
+            write_within(self._fd, data, _LAST_WRITE_SECONDS)
+
+    def notice(self, text: str) -> str:
+        """A line of our own, as it has to be written here now.
+
+        It starts on a line of its own, and in raw mode a line ends in CR LF, because
+        the terminal does not add the CR.
+        """
+        start = "" if self._at_line_start else "\r\n"
+        return f"{start}{text}\r\n" if self._is_raw else f"{start}{text}\n"
+
+    def bell(self) -> str:
+        """What makes a sound or a flash here."""
+        return "\a"
+
+    @contextmanager
+    def raw(self) -> Iterator[None]:
+        """Raw mode while this is entered; the modes as they were afterwards."""
+        self.enter_raw()
+        try:
+            yield
+        finally:
+            self.restore()
 
     def enter_raw(self) -> None:
-        """Switch all processing off; what has been typed already stays."""
+        """Switch all processing off; input that is waiting stays."""
         self._raw_wanted = True
         self.resume()
 
     def restore(self) -> None:
-        """Put the modes back as they were found.
+        """Set the modes back to what they were.
 
-        Does nothing in the background: there the shell has set its own modes.
+        In the background this does nothing: the shell has set modes of its own.
         """
         self._raw_wanted = False
-        if self.is_raw and self._saved is not None and self._is_foreground():
+        if self._is_raw and self._saved is not None and self._is_foreground():
             self._apply(self._saved)
-        self.is_raw = False
+        self._is_raw = False
 
     def suspend(self) -> None:
-        """Stop the whole job as the shell's own ^Z does; returns when it goes on."""
+        """Stop the whole job, as ^Z in the shell does; return when it is continued."""
         if self._saved is not None:
             self._apply(self._saved)
-        self.is_raw = False
-        # The user may change the modes meanwhile: find them anew.
+        self._is_raw = False
+        # The user may change the modes while we are stopped: read them again.
         self._saved = None
         # 0: the process group, so that `novaconsole … | tee` stops as one.
         os.kill(0, signal.SIGTSTP)
         self.resume()
 
     def resume(self) -> None:
-        """Take raw mode up again, for the shell has set modes of its own meanwhile.
+        """Enter raw mode again, after the shell has set modes of its own.
 
-        Called after SIGCONT too, for nobody can catch SIGSTOP.
+        Also called on SIGCONT, because SIGSTOP cannot be caught.
         """
-        self.is_raw = self._raw_wanted and self._is_foreground()
-        if not self.is_raw:
+        self._is_raw = self._raw_wanted and self._is_foreground()
+        if not self._is_raw:
             return
-        with suppress(termios.error):  # the terminal is gone; reading it will tell
+        with suppress(termios.error):  # the terminal has gone; reading will tell
             if self._saved is None:
                 self._saved = termios.tcgetattr(self._fd)
             self._apply(raw_modes(self._saved))
@@ -209,8 +237,8 @@ class Terminal:
             termios.tcsetattr(self._fd, termios.TCSANOW, modes)
 
     async def _wait_foreground(self) -> None:
-        # The shell tells nobody when it gives the terminal to a job that was running.
-        while not self._is_foreground():  # noqa: ASYNC110 # there is no event
+        # The kernel has no event for a running job becoming the foreground one.
+        while not self._is_foreground():  # noqa: ASYNC110 # as above
             await trio.sleep(_FOREGROUND_POLL_SECONDS)
         self.resume()
 
@@ -221,14 +249,14 @@ class Terminal:
             return True
 
     def size(self) -> os.terminal_size:
-        """Columns and lines; both 0 where the terminal does not know."""
+        """Columns and lines; both 0 if the terminal does not know."""
         try:
             return os.get_terminal_size(self._fd)
         except OSError:
             return os.terminal_size((0, 0))
 
     def close(self) -> None:
-        """Restore the modes and let go."""
+        """Restore the modes and close our own descriptor."""
         self.restore()
         if self._private:
             trio.lowlevel.notify_closing(self._fd)
@@ -236,38 +264,27 @@ class Terminal:
 
 
 def open_terminal(fd: int) -> Terminal:
-    """The terminal that an inherited file descriptor is open on.
+    """The terminal that an inherited descriptor is open on.
 
     Args:
-        fd: a file descriptor for which os.isatty is true.
+        fd: a descriptor for which os.isatty is true.
     """
     with suppress(OSError):
-        return Terminal(_reopen(fd, os.ttyname(fd)), private=True)
+        return Terminal(reopen(fd, _OPEN_FLAGS, os.ttyname(fd)), private=True)
     with suppress(OSError):
-        # A container may not show the name of the terminal that it was given.
-        return Terminal(_reopen(fd, f"/proc/self/fd/{fd}"), private=True)
+        # In a container the terminal may have no name, but the kernel still has it.
+        return Terminal(reopen(fd, _OPEN_FLAGS), private=True)
     return Terminal(fd, private=False)
 
 
 def open_controlling_terminal() -> Terminal | None:
-    """The terminal that the job belongs to, whatever the standard streams are.
-
-    None where there is none, as under cron.
-    """
+    """The terminal that the job belongs to, or None if it has none, as under cron."""
+    flags = _OPEN_FLAGS | os.O_NONBLOCK | os.O_CLOEXEC
     with suppress(OSError):
-        return Terminal(os.open("/dev/tty", _OPEN_FLAGS), private=True)
+        return Terminal(os.open("/dev/tty", flags), private=True)
     return None
 
 
-def _reopen(fd: int, name: str) -> int:
-    reopened = os.open(name, _OPEN_FLAGS)
-    # In another mount namespace the name may belong to another terminal.
-    if os.fstat(reopened).st_rdev != os.fstat(fd).st_rdev:
-        os.close(reopened)
-        raise OSError(errno.ENODEV, "another terminal has this name")
-    return reopened
-
-
 def set_size(fd: int, size: os.terminal_size) -> None:
-    """Tell a pty how large it is."""
+    """Set the size of a pty."""
     termios.tcsetwinsize(fd, (size.lines, size.columns))
