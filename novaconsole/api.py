@@ -21,7 +21,7 @@ from novaconsole.cloud.config import CloudOptions
 from novaconsole.console.connect import ConnectOptions
 from novaconsole.console.explain import describe_loss, suggest
 from novaconsole.console.outcome import summarize
-from novaconsole.console.retry import RetryPolicy, open_console
+from novaconsole.console.retry import RetryPolicy, connect_with_retries
 from novaconsole.console.source import (
     CloudServer,
     ConsoleLocation,
@@ -290,5 +290,5 @@ async def open_serial_console(
         proxy=lambda target: choose_proxy(None, target, os.environ)
     )
     policy = RetryPolicy(wait=wait, reconnect=False, renews=source.renews)
-    async with open_console(source, options, policy) as (connection, target):
+    async with connect_with_retries(source, options, policy) as (connection, target):
         yield SerialConsole(connection, target)

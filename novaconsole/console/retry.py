@@ -1,11 +1,15 @@
 """When to try again: after a failed attempt, or after a connection has ended.
 
-`RetryPolicy` decides and knows nothing of I/O; `open_console` carries it out.
+`RetryPolicy` decides and knows nothing of I/O; `connect_with_retries` carries it out.
 """
 
 import random
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import (
+    AbstractAsyncContextManager,
+    AsyncExitStack,
+    asynccontextmanager,
+)
 
 import trio
 
@@ -138,12 +142,18 @@ class RetryPolicy:
         return self._attempts.pause() if self._attempts.fail() else None
 
 
+Connect = Callable[
+    [ConsoleAddress, ConnectOptions], AbstractAsyncContextManager[Connection]
+]
+
+
 @asynccontextmanager
-async def open_console(
+async def connect_with_retries(
     source: ConsoleSource,
     options: ConnectOptions,
     policy: RetryPolicy,
     *,
+    connect: Connect = connect,
     on_address: Callable[[ConsoleAddress], None] = lambda _: None,
     on_failure: Callable[[NovaConsoleError], None] = lambda _: None,
 ) -> AsyncIterator[tuple[Connection, Target]]:
@@ -153,6 +163,7 @@ async def open_console(
         source: finds the console.
         options: how to connect.
         policy: decides whether to try again.
+        connect: `connect.connect`, or a stand-in for tests.
         on_address: called before each attempt to connect.
         on_failure: called with the error of each attempt that will be repeated.
 

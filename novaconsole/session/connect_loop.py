@@ -11,7 +11,7 @@ import math
 
 import trio
 
-from novaconsole.console.connect import ConnectOptions, ConsoleAddress
+from novaconsole.console.connect import ConnectOptions, ConsoleAddress, connect
 from novaconsole.console.explain import describe_loss
 from novaconsole.console.outcome import (
     SETTLED_SECONDS,
@@ -19,7 +19,7 @@ from novaconsole.console.outcome import (
     Outcome,
     Reason,
 )
-from novaconsole.console.retry import RetryPolicy, open_console
+from novaconsole.console.retry import Connect, RetryPolicy, connect_with_retries
 from novaconsole.console.source import ConsoleSource
 from novaconsole.errors import NovaConsoleError
 from novaconsole.network.target import Target
@@ -38,8 +38,9 @@ class ConnectLoop:
     Args:
         session: that it is part of.
         source: finds the console.
-        connect: how to connect.
+        options: how to connect.
         policy: decides whether to try again.
+        connect: `connect.connect`, or a stand-in for tests.
         display: shows output.
         log: takes output.
         recorder: records the session, or None.
@@ -51,9 +52,10 @@ class ConnectLoop:
         self,
         session: Session,
         source: ConsoleSource,
-        connect: ConnectOptions,
+        options: ConnectOptions,
         policy: RetryPolicy,
         *,
+        connect: Connect = connect,
         display: Display,
         log: OutputSink,
         recorder: Recorder | None = None,
@@ -62,6 +64,7 @@ class ConnectLoop:
     ) -> None:
         self._session = session
         self._source = source
+        self._options = options
         self._connect = connect
         self._policy = policy
         self._display = display
@@ -103,10 +106,11 @@ class ConnectLoop:
     async def _attach_again_and_again(self) -> None:
         session, policy = self._session, self._policy
         while True:
-            async with open_console(
+            async with connect_with_retries(
                 self._source,
-                self._connect,
+                self._options,
                 policy,
+                connect=self._connect,
                 on_address=self._tell_address,
                 on_failure=lambda exc: self._tell(f"waiting: {exc}"),
             ) as (connection, target):

@@ -12,7 +12,6 @@ from typing import Protocol
 
 import trio
 
-from novaconsole.capture.log import SessionLog
 from novaconsole.console.outcome import Outcome, Reason
 from novaconsole.console.retry import RetryPolicy
 from novaconsole.errors import ConnectionLost
@@ -47,6 +46,14 @@ class KeyboardTerminal(Protocol):
         ...
 
 
+class StoppableLog(Protocol):
+    """A log that the user can stop and start."""
+
+    def toggle(self) -> str:
+        """Stop it or start it; what to tell the user."""
+        ...
+
+
 class KeyboardReader:
     """Splits what is typed into what the guest gets and what is for us.
 
@@ -67,7 +74,7 @@ class KeyboardReader:
         policy: RetryPolicy,
         *,
         display: Display,
-        log: SessionLog,
+        log: StoppableLog,
         bell: Callable[[], None],
         info: Callable[[], list[str]],
     ) -> None:

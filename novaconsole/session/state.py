@@ -109,7 +109,7 @@ class Session:
         self._scope = scope
         self._outcome: Outcome | None = None
         self._attachment: Attachment | None = None
-        self._last: Attachment | None = None
+        self._last: ConnectionSummary | None = None
         self._input_has_ended = False
 
     # ---- the end
@@ -152,8 +152,9 @@ class Session:
     @property
     def last(self) -> ConnectionSummary | None:
         """What is known of the connection in use or the one before it."""
-        attachment = self._attachment or self._last
-        return attachment.summary() if attachment else None
+        if self._attachment is not None:
+            return self._attachment.summary()
+        return self._last
 
     def attach(self, attachment: Attachment) -> None:
         """Use a connection from now on."""
@@ -162,7 +163,8 @@ class Session:
     def detach(self) -> None:
         """Stop using the connection: keys go nowhere from now on."""
         if self._attachment is not None:
-            self._last, self._attachment = self._attachment, None
+            self._last = self._attachment.summary()
+            self._attachment = None
 
     # ---- piped input
 

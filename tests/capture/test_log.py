@@ -6,14 +6,13 @@ import os
 import re
 import stat
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
 import pytest
 import trio
 import trio.testing
 
-from novaconsole.capture.log import SessionLog
+from novaconsole.capture.log import LogOptions, SessionLog
 from novaconsole.errors import UsageError
 from support.servers import AT_ONCE_SECONDS, nothing_left
 
@@ -21,11 +20,22 @@ STAMP = rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}[+-]\d\d:\d\d "
 TIME = r"\d{8}T\d{6}"
 
 
+def new_log(
+    on_trouble: Callable[[str], None], *, plain: bool = False, timestamps: bool = False
+) -> SessionLog:
+    """A log of the server `vm`."""
+    return SessionLog(LogOptions(plain=plain, timestamps=timestamps), "vm", on_trouble)
+
+
 @pytest.fixture
 def make(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., SessionLog]:
     """Makes logs in an empty directory; trouble is a failure."""
     monkeypatch.chdir(tmp_path)
-    return partial(SessionLog, "vm", pytest.fail)
+
+    def make(**options: bool) -> SessionLog:
+        return new_log(pytest.fail, **options)
+
+    return make
 
 
 async def test_without_a_name_nothing_is_written(
@@ -50,7 +60,7 @@ async def test_the_name_is_filled_in(
 
 
 async def test_a_server_cannot_choose_the_directory(tmp_path: Path) -> None:
-    log = SessionLog("../../x", pytest.fail)
+    log = SessionLog(LogOptions(), "../../x", pytest.fail)
     log.start(f"{tmp_path}/{{server}}")
     log.close()
     assert [path.name for path in tmp_path.iterdir()] == ["_._.._x"]
@@ -207,7 +217,7 @@ async def test_a_full_disk_is_told_once_and_the_log_can_be_started_again(
 ) -> None:
     trouble: list[str] = []
     with nothing_left():
-        log = SessionLog("vm", trouble.append, **options)
+        log = new_log(trouble.append, **options)
         log.start("/dev/full")
         for _ in range(3):
             await log.write(b"x\n")
@@ -221,7 +231,7 @@ async def test_a_full_disk_is_told_once_and_the_log_can_be_started_again(
 
 async def test_a_disk_that_is_full_at_the_end_is_told_once() -> None:
     trouble: list[str] = []
-    log = SessionLog("vm", trouble.append, plain=True)
+    log = new_log(trouble.append, plain=True)
     log.start("/dev/full")
     await log.write(b"$ ")
     log.close()
@@ -236,7 +246,7 @@ async def test_it_can_be_stopped_while_it_waits_for_the_reader_of_a_pipe(
     os.mkfifo(tmp_path / "pipe")
     reader = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
     trouble: list[str] = []
-    log = SessionLog("vm", trouble.append, timestamps=True)
+    log = new_log(trouble.append, timestamps=True)
     log.start("pipe")
     async with trio.open_nursery() as nursery:
         for count, data in ((1, b"x" * 200_000), (2, b"y")):

@@ -15,7 +15,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from novaconsole.capture.recording import Recording
+from novaconsole.capture.recording import Recording, RecordingOptions
 from novaconsole.errors import UsageError
 from support.servers import TOKEN, nothing_left
 
@@ -37,11 +37,10 @@ def recording_to(
 ) -> Iterator[Recording]:
     with nothing_left():
         recording = Recording(
-            path,
+            RecordingOptions(str(path), overwrite=overwrite, with_input=with_input),
+            title,
             lambda: title,
             on_trouble,
-            with_input=with_input,
-            overwrite=overwrite,
         )
         try:
             yield recording
@@ -202,7 +201,7 @@ async def test_a_session_that_never_came_about_leaves_nothing_in_the_way(
 async def test_a_file_with_something_in_it_is_refused(path: Path) -> None:
     path.write_bytes(b"precious")
     with nothing_left(), pytest.raises(UsageError, match="already") as caught:
-        Recording(path, lambda: "vm", no_trouble)
+        Recording(RecordingOptions(str(path)), "vm", lambda: "vm", no_trouble)
     assert caught.value.exit_status == 2
     assert "--overwrite" in (caught.value.hint or "")
     assert path.read_bytes() == b"precious"
@@ -219,7 +218,9 @@ async def test_overwrite_starts_afresh(path: Path) -> None:
 async def test_a_path_that_cannot_be_written(where: str, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with nothing_left(), pytest.raises(UsageError) as caught:
-        Recording(tmp_path / where, lambda: "vm", no_trouble)
+        Recording(
+            RecordingOptions(str(tmp_path / where)), "vm", lambda: "vm", no_trouble
+        )
     assert f"cannot write the recording {tmp_path / where}" in str(caught.value)
     assert "--record" in (caught.value.hint or "")
 
@@ -243,7 +244,7 @@ async def test_a_disk_that_fills_up_keeps_the_lines_that_fit(path: Path) -> None
     program = f"""
 import os, resource, signal, trio
 from pathlib import Path
-from novaconsole.capture.recording import Recording
+from novaconsole.capture.recording import Recording, RecordingOptions
 
 async def record():
     recording = Recording(Path({str(path)!r}), lambda: "vm", print)

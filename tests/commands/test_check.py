@@ -9,9 +9,9 @@ import trio
 
 import support.fake_cloud as fake
 from novaconsole.cloud.config import CloudOptions
-from novaconsole.commands.check import CheckOptions, check
+from novaconsole.commands.check import CheckRequest, check
 from novaconsole.console.connect import ConnectOptions
-from novaconsole.console.source import CloudSource, ConsoleSource, DemoSource, UrlSource
+from novaconsole.console.source import CloudServer, ConsoleUrl
 from novaconsole.errors import UsageError
 from novaconsole.network.proxy import Proxy
 from novaconsole.network.target import Target, TLSOptions
@@ -58,16 +58,15 @@ def configure(
 
 
 async def rows(
-    capfd: pytest.CaptureFixture[str], source: ConsoleSource, **settings: Any
+    capfd: pytest.CaptureFixture[str],
+    location: ConsoleUrl | CloudServer,
+    **settings: Any,
 ) -> tuple[int, list[dict[str, Any]]]:
     """The status of a check, and what it says to programs."""
     timeout = settings.pop("timeout", AT_ONCE_SECONDS)
     connect = ConnectOptions(timeout=timeout, **settings.pop("connect", {}))
-    options = CheckOptions(source, connect, **settings)
-    try:
-        status = await check(options, Notices(as_json=True))
-    finally:
-        source.close()
+    options = CheckRequest(location, connect, **settings)
+    status = await check(options, Notices(as_json=True))
     said = capfd.readouterr()
     assert said.out == ""
     assert not [secret for secret in fake.SECRETS if secret in said.err]
@@ -106,10 +105,10 @@ async def test_the_whole_way_by_a_name(
     capfd: pytest.CaptureFixture[str], cloud: FakeCloud, may_type: bool
 ) -> None:
     server = cloud.add("vm")
-    source = CloudSource("vm", CloudOptions("fake"))
+    location = CloudServer("vm", CloudOptions("fake"))
     async with serving(prompt_after_enter) as console:
         cloud.console_url = url_of(console.target())
-        status, found = await rows(capfd, source, may_type=may_type)
+        status, found = await rows(capfd, location, may_type=may_type)
 
     assert status == 0
     assert [row["step"] for row in found] == STEPS
@@ -127,8 +126,10 @@ async def test_the_whole_way_by_a_name(
 async def test_people_get_a_line_with_a_mark_for_each(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
-    source = UrlSource(Target.parse(f"ws://127.0.0.1:{refused_port()}/"), TLSOptions())
-    status = await check(CheckOptions(source, ConnectOptions()), Notices())
+    location = ConsoleUrl(
+        Target.parse(f"ws://127.0.0.1:{refused_port()}/"), TLSOptions()
+    )
+    status = await check(CheckRequest(location, ConnectOptions()), Notices())
 
     assert status == 1
     name, tcp, hint = capfd.readouterr().err.splitlines()
@@ -144,8 +145,8 @@ async def test_the_certificate_is_described(
     context = certificates.server_context(certificates.good)
     async with serving(prompt_after_enter, tls=context) as console:
         for tls in (TLSOptions(certificates.cacert), TLSOptions(insecure=True)):
-            source = UrlSource(console.target("wss"), tls)
-            status, found = await rows(capfd, source)
+            location = ConsoleUrl(console.target("wss"), tls)
+            status, found = await rows(capfd, location)
             assert status == 0
             row = next(row for row in found if row["step"] == "tls")
             if tls.insecure:
@@ -167,8 +168,8 @@ async def test_the_first_step_that_fails_is_the_last(
     capfd: pytest.CaptureFixture[str], handler: Handler, failing: str
 ) -> None:
     async with serving(handler) as console:
-        source = UrlSource(console.target(), TLSOptions())
-        status, found = await rows(capfd, source)
+        location = ConsoleUrl(console.target(), TLSOptions())
+        status, found = await rows(capfd, location)
 
     assert status in (1, 3)
     assert [row["step"] for row in found][-1] == failing
@@ -181,13 +182,13 @@ async def test_a_mute_server_is_told_within_the_connect_timeout(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     async with serving(mute) as console:
-        source = UrlSource(console.target(), TLSOptions())
-        status, found = await rows(capfd, source, timeout=0.2)
+        location = ConsoleUrl(console.target(), TLSOptions())
+        status, found = await rows(capfd, location, timeout=0.2)
     assert status == 1
     assert found[-1]["step"] == "upgrade"
     with full_backlog() as port:
-        source = UrlSource(Target.parse(f"ws://127.0.0.1:{port}/"), TLSOptions())
-        status, found = await rows(capfd, source, timeout=0.2)
+        location = ConsoleUrl(Target.parse(f"ws://127.0.0.1:{port}/"), TLSOptions())
+        status, found = await rows(capfd, location, timeout=0.2)
     assert status == 1
     assert (found[-1]["step"], found[-1]["mark"]) == ("tcp", "failed")
 
@@ -206,8 +207,8 @@ async def test_a_refused_subprotocol_is_tried_without(
             await stream.send_all(acceptance(head))  # and hang up
 
     async with serving(refuse) as console:
-        source = UrlSource(console.target(), TLSOptions())
-        _, found = await rows(capfd, source)
+        location = ConsoleUrl(console.target(), TLSOptions())
+        _, found = await rows(capfd, location)
     assert marks(found)["upgrade"] == "ok"
     assert len(heads) == 2
 
@@ -226,7 +227,7 @@ async def test_what_is_wrong_with_the_server(
     failing: str,
 ) -> None:
     cloud.add(**({"name": "vm"} | settings))
-    status, found = await rows(capfd, CloudSource("vm", CloudOptions("fake")))
+    status, found = await rows(capfd, CloudServer("vm", CloudOptions("fake")))
     assert status == 1
     assert (found[-1]["step"], found[-1]["mark"]) == (failing, "failed")
     assert not cloud.paths("POST")[1:], "no console was asked for"
@@ -234,24 +235,19 @@ async def test_what_is_wrong_with_the_server(
 
 async def test_through_a_proxy(capfd: pytest.CaptureFixture[str]) -> None:
     port = refused_port()
-    source = UrlSource(Target.parse("ws://console.invalid:6083/"), TLSOptions())
+    location = ConsoleUrl(Target.parse("ws://console.invalid:6083/"), TLSOptions())
     connect = {"proxy": lambda _: Proxy("http", "127.0.0.1", port)}
-    status, found = await rows(capfd, source, connect=connect)
+    status, found = await rows(capfd, location, connect=connect)
     assert status == 1
     assert marks(found) == {"name": "skipped", "tcp": "failed"}
     assert f"127.0.0.1:{port}" in found[-1]["detail"]
-
-
-async def test_there_is_no_way_to_the_demo() -> None:
-    with pytest.raises(UsageError, match="--check wants a server or a URL"):
-        await check(CheckOptions(DemoSource(), ConnectOptions()), Notices())
 
 
 async def test_close_names_are_offered_here_too(
     capfd: pytest.CaptureFixture[str], cloud: FakeCloud
 ) -> None:
     cloud.add("vm-1")
-    status, found = await rows(capfd, CloudSource("vm1", CloudOptions("fake")))
+    status, found = await rows(capfd, CloudServer("vm1", CloudOptions("fake")))
     assert status == 1
     assert "did you mean vm-1?" in found[-1]["detail"]
 
@@ -261,7 +257,7 @@ async def test_a_url_that_makes_no_sense_is_the_clouds_fault(
 ) -> None:
     cloud.add("vm")
     cloud.console_url = "http://no.websocket/"
-    status, found = await rows(capfd, CloudSource("vm", CloudOptions("fake")))
+    status, found = await rows(capfd, CloudServer("vm", CloudOptions("fake")))
     assert status == 1
     assert (found[-1]["step"], found[-1]["mark"]) == ("console", "failed")
     assert "base_url" in found[-1]["hint"]
@@ -271,7 +267,7 @@ async def test_a_bad_proxy_is_told(capfd: pytest.CaptureFixture[str]) -> None:
     def refuse(_: Target) -> Proxy:
         raise UsageError("HTTPS_PROXY: not a URL of a proxy")
 
-    source = UrlSource(Target.parse("wss://console.invalid/"), TLSOptions())
-    status, found = await rows(capfd, source, connect={"proxy": refuse})
+    location = ConsoleUrl(Target.parse("wss://console.invalid/"), TLSOptions())
+    status, found = await rows(capfd, location, connect={"proxy": refuse})
     assert status == 2
     assert "HTTPS_PROXY" in found[-1]["detail"]

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import trio
 
-from novaconsole.console.connect import ConnectOptions, open_console
+from novaconsole.console.connect import ConnectOptions, ConsoleAddress, connect
 from novaconsole.errors import ConnectError, HandshakeFailed, UsageError
 from novaconsole.network.target import Target, TLSOptions
 from novaconsole.websocket.close import CloseReason
@@ -69,7 +69,7 @@ async def failure(
     caplog.set_level(logging.DEBUG)
     started = trio.current_time()
     with pytest.raises(ConnectError) as caught:
-        async with open_console(target, tls, ConnectOptions(timeout)):
+        async with connect(ConsoleAddress(target, tls), ConnectOptions(timeout)):
             pass
     assert trio.current_time() - started < AT_ONCE_SECONDS
     error = caught.value
@@ -97,7 +97,7 @@ async def check_open(
     """A connection that must work, from the upgrade to the goodbye."""
     async with (
         background() as nursery,
-        open_console(target, tls, options) as connection,
+        connect(ConsoleAddress(target, tls), options) as connection,
     ):
         peer = await server.next_peer()
         await connection.send(b"x")
@@ -297,7 +297,7 @@ async def test_a_head_in_single_bytes_is_accepted() -> None:
 
     async with (
         serving(drip) as server,
-        open_console(server.target(), NO_TLS, DEFAULTS) as connection,
+        connect(ConsoleAddress(server.target(), NO_TLS), DEFAULTS) as connection,
     ):
         pass
     assert connection.closed == CloseReason(1000)
@@ -391,10 +391,9 @@ async def test_subprotocols_and_headers_are_sent_as_asked(
 async def test_no_second_try_where_no_subprotocol_was_offered() -> None:
     heads: list[bytes] = []
     async with serving(refuse_with_400(heads, 9, mute)) as server:
+        address = ConsoleAddress(server.target(), NO_TLS)
         with pytest.raises(HandshakeFailed):
-            async with open_console(
-                server.target(), NO_TLS, ConnectOptions(subprotocols=())
-            ):
+            async with connect(address, ConnectOptions(subprotocols=())):
                 pass
     assert len(heads) == 1
 
@@ -576,7 +575,9 @@ async def test_a_file_that_is_no_certificate_is_found_before_connecting(
     no_pem.write_text("-----BEGIN NOTHING-----")
     async with serving(mute) as server:
         with pytest.raises(UsageError, match="--cacert"):
-            async with open_console(server.target("wss"), TLSOptions(no_pem), DEFAULTS):
+            async with connect(
+                ConsoleAddress(server.target("wss"), TLSOptions(no_pem)), DEFAULTS
+            ):
                 pass
         assert server.connections == 0
 
@@ -642,8 +643,8 @@ async def test_cancelled_while_connecting(
             options = ConnectOptions(LONG_SECONDS)
             started = trio.current_time()
             with trio.move_on_after(SHORT_SECONDS) as scope:
-                async with open_console(
-                    target, TLSOptions(certificates.cacert), options
+                async with connect(
+                    ConsoleAddress(target, TLSOptions(certificates.cacert)), options
                 ):
                     pass
             assert scope.cancelled_caught
@@ -667,7 +668,7 @@ async def test_an_error_of_the_caller_comes_out_as_it_is(error: BaseException) -
     with nothing_left():
         async with serving(upgrade_and_say_goodbye) as server:
             with pytest.raises(type(error)) as caught:
-                async with open_console(server.target(), NO_TLS, DEFAULTS):
+                async with connect(ConsoleAddress(server.target(), NO_TLS), DEFAULTS):
                     raise error
     assert caught.value is error
     assert server.connections == 1

@@ -4,7 +4,7 @@ import pytest
 
 from novaconsole.cloud.server import Server
 from novaconsole.console.explain import closing_message, describe_loss, suggest
-from novaconsole.console.outcome import ConnectionSummary, Ended, Reason
+from novaconsole.console.outcome import ConnectionSummary, Outcome, Reason
 from novaconsole.websocket.close import CloseReason
 
 URL_HINT = "openstack console url show --serial"
@@ -54,14 +54,14 @@ def test_programs_are_told_all(
 
 
 def test_who_quits_is_told_from_what() -> None:
-    words = closing_message(Ended(Reason.QUIT), summary(None))
+    words = closing_message(Outcome(Reason.QUIT), summary(None))
     assert words == "disconnected from web1"
 
 
 @pytest.mark.parametrize("closed", [GONE, CloseReason(1011)])
 def test_who_quits_after_a_loss_is_told_the_same(closed: CloseReason) -> None:
     """As in an outage."""
-    words = closing_message(Ended(Reason.QUIT), summary(closed))
+    words = closing_message(Outcome(Reason.QUIT), summary(closed))
     assert words == "disconnected from web1"
 
 
@@ -139,28 +139,28 @@ def test_a_refusal_is_known_by_its_time_and_its_silence(
 @pytest.mark.parametrize(
     "ended",
     [
-        Ended(Reason.INPUT_ENDED),
-        Ended(Reason.INPUT_ENDED, closed=CloseReason(1000)),
-        Ended(Reason.OUTPUT_CLOSED),
-        Ended(Reason.HANGUP),
-        Ended(Reason.SIGNAL, signum=15),
+        Outcome(Reason.INPUT_ENDED),
+        Outcome(Reason.MATCHED),
+        Outcome(Reason.OUTPUT_CLOSED),
+        Outcome(Reason.HANGUP),
+        Outcome(Reason.SIGNAL, signum=15),
     ],
     ids=str,
 )
-def test_an_end_that_explains_itself_needs_no_words(ended: Ended) -> None:
+def test_an_end_that_explains_itself_needs_no_words(ended: Outcome) -> None:
     assert closing_message(ended, summary(seconds=0.0, bytes_in=0)) is None
 
 
 def test_who_was_lost_is_told_of_the_loss() -> None:
     connection = summary()
-    assert closing_message(
-        Ended(Reason.CLOSED, closed=GONE), connection
-    ) == describe_loss(connection)
+    assert closing_message(Outcome(Reason.CLOSED), connection) == describe_loss(
+        connection
+    )
 
 
 def test_nothing_is_lost_while_the_link_is_open() -> None:
     connection = summary(None, seconds=0.0, bytes_in=0)
-    assert closing_message(Ended(Reason.CLOSED), connection) is None
+    assert closing_message(Outcome(Reason.CLOSED), connection) is None
     assert describe_loss(connection) is None
     assert suggest(connection, server("SHUTOFF")) is None
 

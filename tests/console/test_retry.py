@@ -77,7 +77,7 @@ def until_none(ask: Callable[[], float | None]) -> Iterator[float]:
 def after_attached(**wishes: bool) -> RetryPolicy:
     """The console was there and has just been lost; another try follows at once."""
     lost = retry_policy(reconnect=True, **wishes)
-    assert lost.after_link(connection()) == 0
+    assert lost.after_connection(connection()) == 0
     return lost
 
 
@@ -99,7 +99,7 @@ def test_without_a_wish_the_first_error_is_the_end(
 def test_without_a_wish_a_loss_is_the_end(
     lost: ConnectionSummary, renews: bool
 ) -> None:
-    assert retry_policy(renews=renews).after_link(lost) is None
+    assert retry_policy(renews=renews).after_connection(lost) is None
 
 
 @pytest.mark.parametrize("error", [*SOON, *IN_TIME], ids=repr)
@@ -112,7 +112,7 @@ def test_to_reconnect_is_not_to_wait(error: NovaConsoleError) -> None:
 def test_to_wait_is_not_to_reconnect(error: NovaConsoleError) -> None:
     waiting = retry_policy(wait=True)
     assert waiting.after_error(error) is not None
-    assert waiting.after_link(connection()) is None
+    assert waiting.after_connection(connection()) is None
     assert waiting.after_error(error) is None
 
 
@@ -161,13 +161,13 @@ def test_after_a_loss_the_first_try_is_made_at_once(
     lost = retry_policy(reconnect=True, renews=renews)
     used = connection(seconds=seconds, bytes_in=bytes_in, closed=closed)
     for _ in range(10 * TRIES):  # however often
-        assert lost.after_link(used) == 0
+        assert lost.after_connection(used) == 0
 
 
 def test_a_url_that_was_refused_from_the_start_stays_so() -> None:
     """Its token has expired; nothing gives another one."""
     tried = retry_policy(reconnect=True, renews=False)
-    assert tried.after_link(useless_link()) is None
+    assert tried.after_connection(useless_link()) is None
 
 
 @pytest.mark.parametrize("wishes", [{"wait": True}, {"reconnect": True}], ids=str)
@@ -175,7 +175,7 @@ def test_with_a_cloud_a_refusal_is_tried_again_with_a_new_url(
     wishes: dict[str, bool],
 ) -> None:
     tried = retry_policy(**wishes)
-    pauses = list(until_none(lambda: tried.after_link(useless_link())))
+    pauses = list(until_none(lambda: tried.after_connection(useless_link())))
     assert len(pauses) == TRIES - 1
     assert min(pauses) > 0, "the proxy is not to be hammered"
 
@@ -192,7 +192,7 @@ def test_an_outage_without_end_ends(error: NovaConsoleError, renews: bool) -> No
 @pytest.mark.parametrize("renews", [True, False])
 def test_a_proxy_that_drops_everybody_from_now_on_is_given_up(renews: bool) -> None:
     tried = after_attached(renews=renews)
-    pauses = list(until_none(lambda: tried.after_link(useless_link())))
+    pauses = list(until_none(lambda: tried.after_connection(useless_link())))
     assert len(pauses) == (TRIES if renews else REFUSALS_OF_ONE_URL) - 1
     assert min(pauses) > 0
     assert max(pauses) <= MOST_SECONDS_BETWEEN_TRIES
@@ -203,7 +203,7 @@ def test_refusals_and_drops_are_counted_together() -> None:
     kinds: itertools.cycle[Callable[[], float | None]] = itertools.cycle(
         [
             lambda: tried.after_error(SOON[0]),
-            lambda: tried.after_link(useless_link()),
+            lambda: tried.after_connection(useless_link()),
             lambda: tried.after_error(IN_TIME[0]),  # a sign of life, not a failure
         ]
     )
@@ -216,7 +216,7 @@ def test_every_outage_has_tries_of_its_own() -> None:
     tried = after_attached()
     for _ in range(3):
         assert len(list(until_none(lambda: tried.after_error(SOON[0])))) == TRIES - 1
-        assert tried.after_link(connection()) == 0
+        assert tried.after_connection(connection()) == 0
 
 
 def test_a_server_that_is_started_again_is_looked_for_often() -> None:
@@ -239,31 +239,31 @@ def test_by_hand_the_try_is_made_at_once(
     lost: ConnectionSummary, reconnect: bool
 ) -> None:
     tried = retry_policy(reconnect=reconnect, renews=False)
-    assert tried.after_link(lost, by_hand=True) == 0
+    assert tried.after_connection(lost, by_hand=True) == 0
 
 
 @pytest.mark.parametrize("renews", [True, False])
 def test_by_hand_the_outage_is_bounded_too(renews: bool) -> None:
     tried = retry_policy(renews=renews)
-    assert tried.after_link(connection(), by_hand=True) == 0
+    assert tried.after_connection(connection(), by_hand=True) == 0
     assert len(list(until_none(lambda: tried.after_error(SOON[0])))) == TRIES - 1
-    assert tried.after_link(connection(), by_hand=True) == 0
-    pauses = list(until_none(lambda: tried.after_link(useless_link())))
+    assert tried.after_connection(connection(), by_hand=True) == 0
+    pauses = list(until_none(lambda: tried.after_connection(useless_link())))
     assert len(pauses) == (TRIES if renews else REFUSALS_OF_ONE_URL) - 1
 
 
 def test_by_hand_is_for_once() -> None:
     tried = retry_policy()
-    assert tried.after_link(useless_link(), by_hand=True) == 0
+    assert tried.after_connection(useless_link(), by_hand=True) == 0
     assert tried.after_error(SOON[0]) is not None
-    assert tried.after_link(connection()) is None
+    assert tried.after_connection(connection()) is None
     assert tried.after_error(SOON[0]) is None
 
 
 def test_by_hand_again_before_the_new_link_has_settled() -> None:
     tried = retry_policy()
     for _ in range(10 * TRIES):
-        assert tried.after_link(useless_link(), by_hand=True) == 0
+        assert tried.after_connection(useless_link(), by_hand=True) == 0
 
 
 # ---- whatever happens
@@ -295,7 +295,7 @@ def test_pauses_are_bounded_and_useless_tries_never_follow_at_once(
             pause = tried.after_error(event)
             at_once_is_fine = False
         else:
-            pause = tried.after_link(event, by_hand=by_hand)
+            pause = tried.after_connection(event, by_hand=by_hand)
             is_useless = event.bytes_in == 0 and event.seconds < SETTLED_SECONDS
             at_once_is_fine = by_hand or not is_useless
         if pause is not None:
@@ -318,7 +318,7 @@ def test_no_mixture_of_failures_is_tried_for_ever(
     pauses = [
         tried.after_error(failure)
         if isinstance(failure, NovaConsoleError)
-        else tried.after_link(failure)
+        else tried.after_connection(failure)
         for failure in failures
     ]
     refusals = 0

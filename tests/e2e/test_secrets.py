@@ -1,6 +1,7 @@
 """No secret in anything that is shown, written or raised, however a session ends."""
 
 import base64
+import math
 import shlex
 import subprocess
 from collections.abc import Callable
@@ -12,15 +13,16 @@ import pytest
 import trio
 
 import support.fake_cloud as fake
-from novaconsole.capture.log import SessionLog
-from novaconsole.capture.recording import Recording
+from novaconsole.capture.log import LogOptions, SessionLog
+from novaconsole.capture.recording import Recording, RecordingOptions
 from novaconsole.cloud.config import CloudOptions
+from novaconsole.commands.attach import AttachRequest
+from novaconsole.commands.run import RunRequest
 from novaconsole.console.connect import ConnectOptions, ConsoleAddress
-from novaconsole.console.source import CloudSource, UrlSource
+from novaconsole.console.source import CloudSource, ConsoleUrl
 from novaconsole.network.proxy import Proxy
 from novaconsole.network.target import Target, TLSOptions
-from novaconsole.session.attachment import Attachment
-from novaconsole.session.state import SessionOptions
+from novaconsole.session.state import Attachment, SessionOptions
 from novaconsole.terminal.notices import Notices
 from support.fake_cloud import Answer, FakeCloud, write_clouds
 from support.servers import linked, refused_port
@@ -225,9 +227,10 @@ async def test_what_a_program_holds_says_nothing_when_it_is_shown(
         headers=[(b"Authorization", HEADER.encode())], proxy=lambda _: proxy
     )
     say = Notices().say
-    log = SessionLog("vm", say)
+    log = SessionLog(LogOptions(), "vm", say)
     log.start(str(tmp_path / "log"))
-    recording = Recording(tmp_path / "cast", lambda: "vm", say)
+    options = RecordingOptions(str(tmp_path / "cast"))
+    recording = Recording(options, "vm", lambda: "vm", say)
     send, receive = trio.open_memory_channel[bytes](0)
     with (
         closing(CloudSource("vm", CloudOptions("fake"))) as source,
@@ -236,17 +239,24 @@ async def test_what_a_program_holds_says_nothing_when_it_is_shown(
         receive,
     ):
         async with linked() as (connection, _):
-            session = SessionOptions(
-                source=UrlSource(target, TLSOptions()),
+            request = AttachRequest(
+                location=ConsoleUrl(target, TLSOptions()),
                 connect=connect,
-                escape=b"~",
-                log=log,
-                close_wait=1,
-                recording=recording,
+                session=SessionOptions(escape=b"~", close_wait=1, timeout=math.inf),
+                log=LogOptions(),
+                recording=options,
+            )
+            command = RunRequest(
+                location=request.location,
+                connect=connect,
+                command="true",
+                timeout=math.inf,
+                login="root",
+                password=fake.PASSWORD,
             )
             shown = [
-                *(target, proxy, connect, source, source.cloud, session, connection),
-                *(log, recording),
+                *(target, proxy, connect, source, source.cloud, request, connection),
+                *(log, recording, command),
                 ConsoleAddress(target, TLSOptions()),
                 Attachment(connection, target, send),
             ]

@@ -1,55 +1,88 @@
-"""The state that the tasks share, where it has rules of its own."""
-
-import os
+"""Who ends a session, and how: the first outcome counts."""
 
 import pytest
 import trio
+import trio.testing
 
-from novaconsole.capture.log import SessionLog
-from novaconsole.console.connect import ConnectOptions
-from novaconsole.console.source import DemoSource
-from novaconsole.session.state import Session, SessionOptions
-from novaconsole.terminal.notices import Notices
-from novaconsole.terminal.pipes import Input, Output
-from novaconsole.terminal.stdio import Stdio
-
-CLOSE_WAIT = 1.0
+from novaconsole.console.outcome import Outcome, Reason
+from novaconsole.websocket.close import CloseReason
+from support.session_fakes import FakeConnection, Said, session_of
 
 
-class Hurrying(trio.abc.Clock):
-    """Time passes at every look, as on a machine that is busy."""
-
-    def __init__(self, step: float) -> None:
-        self._step = step
-        self._now = 0.0
-
-    def start_clock(self) -> None:
-        """It runs by itself."""
-
-    def current_time(self) -> float:
-        self._now += self._step
-        return self._now
-
-    def deadline_to_sleep_time(self, deadline: float) -> float:
-        self._now = max(self._now, deadline)
-        return 0
+async def test_the_first_outcome_counts() -> None:
+    async with session_of(Said()) as (session, nursery):
+        assert session.outcome is None
+        session.end(Outcome(Reason.QUIT))
+        session.end(Outcome(Reason.CLOSED))
+        assert nursery.cancel_scope.cancel_called
+    assert session.outcome == Outcome(Reason.QUIT)
 
 
-@pytest.mark.parametrize("step", [0.01, 0.3, 0.7, 5.0])
-@pytest.mark.parametrize("shown_before", [True, False])
-def test_the_wait_for_quiet_ends_however_time_passes(
-    step: float, shown_before: bool
+async def test_the_end_cancels_every_task() -> None:
+    ended = []
+
+    async def task(number: int) -> None:
+        try:
+            await trio.sleep_forever()
+        finally:
+            ended.append(number)
+
+    async with session_of(Said()) as (session, nursery):
+        for number in range(3):
+            nursery.start_soon(task, number)
+        await trio.testing.wait_all_tasks_blocked()
+        session.end(Outcome(Reason.SIGNAL, signum=15))
+    assert sorted(ended) == [0, 1, 2]
+
+
+async def test_grace_lets_what_is_under_way_finish(
+    autojump_clock: trio.testing.MockClock,
 ) -> None:
-    async def wait() -> None:
-        output = Output(os.open(os.devnull, os.O_WRONLY))
-        stdio = Stdio(None, Input(0), output, output)
-        log = SessionLog("demo", pytest.fail)
-        options = SessionOptions(DemoSource(), ConnectOptions(), None, log, CLOSE_WAIT)
-        async with trio.open_nursery() as nursery:
-            session = Session(nursery, stdio, Notices(), options)
-            session.quiet_since = 0.0 if shown_before else trio.current_time()
-            started = trio.current_time()
-            await session.wait_for_quiet()
-            assert trio.current_time() - started >= CLOSE_WAIT
+    started = trio.current_time()
+    async with session_of(Said()) as (session, nursery):
+        nursery.start_soon(trio.sleep_forever)
+        session.end(Outcome(Reason.QUIT), grace=0.05)
+        assert not nursery.cancel_scope.cancel_called
+    assert trio.current_time() - started == pytest.approx(0.05)
 
-    trio.run(wait, clock=Hurrying(step))
+
+async def test_grace_ends_as_soon_as_all_is_done(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    started = trio.current_time()
+    async with session_of(Said()) as (session, nursery):
+        nursery.start_soon(trio.sleep_forever)
+        session.end(Outcome(Reason.QUIT), grace=0.05)
+        session.cancel()
+    assert trio.current_time() == started
+
+
+@pytest.mark.parametrize(
+    ("reason", "hurries"),
+    [(Reason.QUIT, True), (Reason.SIGNAL, True), (Reason.INPUT_ENDED, False)],
+)
+async def test_only_piped_input_takes_time_for_the_closing_handshake(
+    reason: Reason, hurries: bool
+) -> None:
+    connection = FakeConnection()
+    usual = connection.close_timeout
+    async with session_of(Said()) as (session, _):
+        session.attach(connection.attachment().attachment)
+        session.end(Outcome(reason))
+    assert (connection.close_timeout < usual) is hurries
+
+
+async def test_the_last_connection_is_remembered_after_it_has_ended() -> None:
+    connection = FakeConnection()
+    async with session_of(Said()) as (session, _):
+        assert session.last is None
+        session.attach(connection.attachment().attachment)
+        connection.bytes_in = 7
+        assert session.last is not None
+        assert session.last.bytes_in == 7
+        session.detach()
+        assert session.attachment is None
+        lost = session.last
+        connection.end(CloseReason(1000))
+        connection.bytes_in = 8
+        assert session.last == lost

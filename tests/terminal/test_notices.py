@@ -16,18 +16,15 @@ from hypothesis import strategies as st
 
 from novaconsole.errors import NovaConsoleError
 from novaconsole.terminal.notices import (
-    DEBUG,
-    NORMAL,
-    QUIET,
-    VERBOSE,
     NoticeHandler,
     Notices,
+    Verbosity,
     log_level,
 )
 from support.pieces import thorough
 
 TOKEN = "6ecd2ba5-0c1f-4b36-9c5e-1f1d1b5f4a3e"
-LEVELS = [QUIET, NORMAL, VERBOSE, DEBUG]
+LEVELS = [Verbosity.QUIET, Verbosity.NORMAL, Verbosity.VERBOSE, Verbosity.DEBUG]
 # The promises are 0.05 and 1 second, on an idle machine; a hang lasts for ever.
 HANG_SECONDS = 10.0
 
@@ -56,7 +53,7 @@ def logger() -> Iterator[logging.Logger]:
 @pytest.mark.parametrize("verbosity", LEVELS)
 @pytest.mark.parametrize("level", LEVELS)
 def test_a_line_is_said_to_those_who_want_to_hear_it(
-    level: int, verbosity: int, capfd: pytest.CaptureFixture[str]
+    level: Verbosity, verbosity: Verbosity, capfd: pytest.CaptureFixture[str]
 ) -> None:
     Notices(verbosity).say("hello", level)
     said = capfd.readouterr()
@@ -66,13 +63,13 @@ def test_a_line_is_said_to_those_who_want_to_hear_it(
 
 def test_the_usual_level_is_normal(capfd: pytest.CaptureFixture[str]) -> None:
     Notices().say("hello")
-    Notices(QUIET).say("nothing")
+    Notices(Verbosity.QUIET).say("nothing")
     assert capfd.readouterr().err == "novaconsole: hello\n"
 
 
 @pytest.mark.parametrize("verbosity", LEVELS)
 def test_an_error_is_always_said_with_what_to_try(
-    verbosity: int, capfd: pytest.CaptureFixture[str]
+    verbosity: Verbosity, capfd: pytest.CaptureFixture[str]
 ) -> None:
     notices = Notices(verbosity)
     notices.error(NovaConsoleError("it failed", "try again"))
@@ -87,8 +84,8 @@ def test_an_error_is_always_said_with_what_to_try(
 def test_neither_tokens_nor_control_characters_get_out(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
-    notices = Notices(DEBUG)
-    notices.say(f"GET /?token={TOKEN} HTTP/1.1\r\n\x1b[2J", DEBUG)
+    notices = Notices(Verbosity.DEBUG)
+    notices.say(f"GET /?token={TOKEN} HTTP/1.1\r\n\x1b[2J", Verbosity.DEBUG)
     notices.error(NovaConsoleError(f"bad\ntoken={TOKEN}", f"?path=%3Ftoken%3D{TOKEN}"))
     said = capfd.readouterr().err
     assert TOKEN not in said
@@ -120,7 +117,7 @@ def test_during_a_session_lines_are_handed_on(
     notices.hand_to(lines.append)
     notices.say(f"token={TOKEN} \x1b")
     notices.error(NovaConsoleError("it failed", "try again"))
-    notices.say("nothing", VERBOSE)
+    notices.say("nothing", Verbosity.VERBOSE)
     assert lines == [
         r"novaconsole: token=*** \x1b",
         "novaconsole: it failed",
@@ -137,7 +134,7 @@ def test_after_a_session_an_unfinished_line_is_ended_once(
     lines: list[str] = []
     notices.hand_to(lines.append)
     notices.write_directly(inside_a_line=inside)
-    notices.say("nothing", VERBOSE)
+    notices.say("nothing", Verbosity.VERBOSE)
     notices.say("one")
     notices.say("two")
     said = capfdbinary.readouterr().err
@@ -151,8 +148,13 @@ def test_verbosity_changes_step_by_step_between_its_ends(
     notices = Notices()
     lines: list[str] = []
     notices.hand_to(lines.append)
-    changes = [(+1, VERBOSE), (+1, DEBUG), (+1, DEBUG), (-1, VERBOSE)]
-    changes += [(-1, NORMAL), (-1, QUIET), (-1, QUIET)]
+    changes = [
+        (+1, Verbosity.VERBOSE),
+        (+1, Verbosity.DEBUG),
+        (+1, Verbosity.DEBUG),
+        (-1, Verbosity.VERBOSE),
+    ]
+    changes += [(-1, Verbosity.NORMAL), (-1, Verbosity.QUIET), (-1, Verbosity.QUIET)]
     for by, expected in changes:
         notices.change_verbosity(by)
         assert notices.verbosity == expected
@@ -162,12 +164,12 @@ def test_verbosity_changes_step_by_step_between_its_ends(
 
 
 @pytest.mark.parametrize("verbosity", LEVELS)
-def test_debugging_messages_are_made_only_when_debugging(verbosity: int) -> None:
-    assert (log_level(verbosity) <= logging.DEBUG) is (verbosity == DEBUG)
+def test_debugging_messages_are_made_only_when_debugging(verbosity: Verbosity) -> None:
+    assert (log_level(verbosity) <= logging.DEBUG) is (verbosity == Verbosity.DEBUG)
 
 
 def test_what_libraries_log_becomes_notices() -> None:
-    notices = Notices(DEBUG)
+    notices = Notices(Verbosity.DEBUG)
     lines: list[str] = []
     notices.hand_to(lines.append)
     logger = logging.Logger("library")
@@ -189,7 +191,7 @@ def test_what_libraries_log_becomes_notices() -> None:
 
 
 def test_what_libraries_log_is_for_debugging(capfd: pytest.CaptureFixture[str]) -> None:
-    handler = NoticeHandler(Notices(VERBOSE))
+    handler = NoticeHandler(Notices(Verbosity.VERBOSE))
     handler.emit(logging.LogRecord("a", logging.ERROR, "", 0, "boo", None, None))
     assert capfd.readouterr().err == ""
 

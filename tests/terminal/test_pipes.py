@@ -15,7 +15,7 @@ import pytest
 import trio
 import trio.testing
 
-from novaconsole.terminal.pipes import Input, Output
+from novaconsole.terminal.stdio import RedirectedInput, RedirectedOutput
 from support.servers import AT_ONCE_SECONDS, background, nothing_left
 
 DATA = bytes(range(256)) * 4096  # a MiB; a pipe holds 64 KiB
@@ -36,8 +36,8 @@ def inherited(*fds: int) -> Iterator[None]:
 
 
 @contextmanager
-def output_to(fd: int) -> Iterator[Output]:
-    output = Output(fd)
+def output_to(fd: int) -> Iterator[RedirectedOutput]:
+    output = RedirectedOutput(fd)
     try:
         yield output
         assert os.get_blocking(fd)
@@ -230,14 +230,12 @@ async def test_input_is_exact_and_ends(kind: str) -> None:
         os.close(writer)
 
     with inherited(reader):
-        output, source = Output(writer), Input(reader)
+        output, source = RedirectedOutput(writer), RedirectedInput(reader)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(write)
             while data := await source.receive_some():
                 received += data
         assert await source.receive_some() == b""
-        source.close()
-        assert os.get_blocking(reader)  # it is not ours, so it is still open
     assert received == DATA
 
 
@@ -247,7 +245,7 @@ async def test_input_waits_and_swallows_nothing_when_cancelled(kind: str) -> Non
     reader, writer = pair(kind)
     with inherited(reader, writer):
         with trio.move_on_after(A_WHILE) as scope:
-            await Input(reader).receive_some()
+            await RedirectedInput(reader).receive_some()
         assert scope.cancelled_caught
         os.write(writer, b"later")
         assert await read_exactly(reader, 5) == b"later"
@@ -257,7 +255,7 @@ async def test_input_takes_no_more_than_asked() -> None:
     reader, writer = os.pipe()
     with inherited(reader, writer):
         os.write(writer, b"url\nrest")
-        assert await Input(reader).receive_some(4) == b"url\n"
+        assert await RedirectedInput(reader).receive_some(4) == b"url\n"
         assert await read_exactly(reader, 4) == b"rest"
 
 
@@ -267,7 +265,7 @@ async def test_input_from_a_file(tmp_path: Path) -> None:
     fd = os.open(path, os.O_RDONLY)
     received = b""
     with inherited(fd):
-        while data := await Input(fd).receive_some():
+        while data := await RedirectedInput(fd).receive_some():
             received += data
     assert received == DATA
 
@@ -275,14 +273,14 @@ async def test_input_from_a_file(tmp_path: Path) -> None:
 async def test_input_from_dev_null() -> None:
     fd = os.open(os.devnull, os.O_RDONLY)
     with inherited(fd):
-        assert await Input(fd).receive_some() == b""
+        assert await RedirectedInput(fd).receive_some() == b""
 
 
 async def test_input_that_nobody_will_write_any_more() -> None:
     reader, writer = os.pipe()
     os.close(writer)
     with inherited(reader):
-        assert await Input(reader).receive_some() == b""
+        assert await RedirectedInput(reader).receive_some() == b""
 
 
 async def test_input_and_output_may_be_one_socket() -> None:
@@ -300,5 +298,5 @@ async def test_input_and_output_may_be_one_socket() -> None:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(read)
             nursery.start_soon(output.send_all, DATA)
-            assert await Input(ours).receive_some() == b"typed"
+            assert await RedirectedInput(ours).receive_some() == b"typed"
     assert received == DATA

@@ -13,8 +13,11 @@ import pytest
 import trio
 import trio.testing
 
-from novaconsole.terminal.pipes import Input, Output
-from novaconsole.terminal.stdio import open_stdio
+from novaconsole.terminal.stdio import (
+    RedirectedInput,
+    RedirectedOutput,
+    open_stdio,
+)
 from novaconsole.terminal.tty import Terminal, open_terminal, raw_modes, set_size
 
 PATIENCE = 10.0
@@ -353,11 +356,11 @@ async def test_where_the_line_stands(
     pty: Pty, data: bytes, at_line_start: bool
 ) -> None:
     with opened(pty) as terminal:
-        assert terminal.at_line_start
+        assert not terminal.inside_line
         await terminal.send_all(data)
-        assert terminal.at_line_start == at_line_start
+        assert terminal.inside_line != at_line_start
         await terminal.send_all(b"")
-        assert terminal.at_line_start == at_line_start
+        assert terminal.inside_line != at_line_start
 
 
 # ---- the end of the terminal
@@ -437,7 +440,7 @@ async def test_the_size_is_the_terminals(pty: Pty, terminal: Terminal) -> None:
 
 @contextmanager
 def standard_streams(*fds: int) -> Iterator[None]:
-    """Input, output and messages for a while; what pytest has there comes back."""
+    """Put descriptors in place of the standard streams, for a while."""
     with ExitStack() as stack:
         for number, fd in enumerate(fds):
             saved = os.dup(number)
@@ -498,7 +501,7 @@ async def test_input_from_a_pipe_is_no_keyboard(pty: Pty) -> None:
         open_stdio() as stdio,
     ):
         assert stdio.keyboard is None
-        assert isinstance(stdio.piped, Input)
+        assert isinstance(stdio.piped, RedirectedInput)
         assert isinstance(stdio.screen, Terminal)
         os.write(writer, b"data")
         assert await stdio.piped.receive_some() == b"data"
@@ -511,7 +514,7 @@ async def test_output_into_a_pipe_is_no_screen(pty: Pty) -> None:
         open_stdio() as stdio,
     ):
         assert isinstance(stdio.keyboard, Terminal)
-        assert isinstance(stdio.screen, Output)
+        assert isinstance(stdio.screen, RedirectedOutput)
         assert stdio.messages is stdio.keyboard
         await stdio.screen.send_all(b"data")
         assert os.read(reader, 100) == b"data"

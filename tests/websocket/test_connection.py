@@ -8,7 +8,8 @@ from contextlib import suppress
 import pytest
 import trio
 
-from novaconsole.console.connect import ConnectOptions, open_console
+from novaconsole.console.connect import ConnectOptions
+from novaconsole.console.retry import open_console
 from novaconsole.errors import ConnectionLost, HandshakeFailed
 from novaconsole.network.target import TLSOptions
 from novaconsole.websocket.close import CloseReason

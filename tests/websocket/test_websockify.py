@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 import trio
 
-from novaconsole.console.connect import ConnectOptions, open_console
+from novaconsole.console.connect import ConnectOptions
+from novaconsole.console.retry import open_console
 from novaconsole.errors import ConnectError
 from novaconsole.network.target import TLSOptions
 from novaconsole.websocket.close import CloseReason
