@@ -1,7 +1,7 @@
-"""The recording: the session as an asciicast, into a file of the user's.
+"""The recording of a session: an asciicast, in a file that the user names.
 
-It begins with the first event, so that what is known by then is in its header, and a
-session that never came about leaves an empty file.
+The header is written with the first event, when the size of the terminal and the name
+of the server are known.  A session that did not come about leaves an empty file.
 """
 
 import os
@@ -17,31 +17,31 @@ from novaconsole.capture.files import PrivateFile
 from novaconsole.errors import UsageError
 from novaconsole.redaction import mask_tokens, printable
 
-_SIZE = os.terminal_size((80, 24))  # where there is no terminal
+_SIZE = os.terminal_size((80, 24))  # if there is no terminal
 
 
 class Recording(PrivateFile):
-    """Writes down what happens, when it happens.
+    """Writes each event when it happens.
 
-    An event is one write of one line, so that after SIGKILL only the last line can be
-    in pieces.  It never waits: of a FIFO, a reader who is slow is trouble.
+    An event is one line and one write, so that after SIGKILL only the last line can be
+    incomplete.  Nothing waits: if the file is a FIFO, a slow reader is an error.
 
     Args:
-        path: the file; created with mode 0600, refused if there is something in it.
-        title: asked for what is recorded when the recording begins.
-        on_trouble: told once, in one sentence, when the recording had to end.
-        with_input: whether what is sent to the guest is recorded.
-        overwrite: start it afresh, whatever is in it.
+        path: the file; created with mode 0600, refused if it is not empty.
+        title: returns what is recorded; called when the recording begins.
+        on_error: called with a message if the recording has to end.
+        with_input: whether to record what is sent to the guest.
+        overwrite: whether to empty the file first.
 
     Raises:
-        UsageError: the file cannot be written, or must not be.
+        UsageError: the file cannot be opened, or is not empty.
     """
 
     def __init__(
         self,
         path: Path,
         title: Callable[[], str],
-        on_trouble: Callable[[str], None],
+        on_error: Callable[[str], None],
         *,
         with_input: bool = False,
         overwrite: bool = False,
@@ -51,11 +51,11 @@ class Recording(PrivateFile):
         if os.fstat(self._fd).st_size:
             os.close(self._fd)
             raise UsageError(
-                f"the recording {path} is there already",
-                "--overwrite starts it afresh",
+                f"recording {path} already exists",
+                "give --overwrite to replace it",
             )
         self._title = title
-        self._on_trouble = on_trouble
+        self._on_error = on_error
         self._with_input = with_input
         self._encoder = asciicast.Encoder()
         self._size = _SIZE
@@ -63,21 +63,21 @@ class Recording(PrivateFile):
         self._length = 0
 
     def output(self, data: bytes) -> None:
-        """Bytes are about to be shown."""
+        """Record bytes that are about to be shown."""
         self._write(self._encoder.output(self._now(), data))
 
     def input(self, data: bytes) -> None:
-        """Bytes are about to be sent to the guest."""
+        """Record bytes that are about to be sent, if input is recorded."""
         if self._with_input:
             self._write(self._encoder.input(self._now(), data))
 
     def mark(self, label: str) -> None:
-        """Something happened that a player may jump to."""
+        """Record a point that a player can jump to."""
         label = printable(mask_tokens(label))
         self._write(self._encoder.marker(self._now(), label))
 
     def resize(self, size: os.terminal_size) -> None:
-        """The terminal has this size; both 0 where there is none."""
+        """Record the size of the terminal; 0 by 0 means that there is none."""
         if 0 in size or size == self._size:
             return
         self._size = size
@@ -85,13 +85,13 @@ class Recording(PrivateFile):
             self._write(self._encoder.resize(self._now(), size.columns, size.lines))
 
     def end(self) -> None:
-        """Nothing more happens."""
+        """End the recording and close its file."""
         if self._started is not None:
             self._write(self._encoder.end(self._now()))
-        self.close(self._on_trouble)
+        self.close(self._on_error)
 
     def _now(self) -> float:
-        """Seconds since the beginning, which may be now."""
+        """Return the seconds since the recording began; begin it if necessary."""
         now = trio.current_time()
         if self._started is None:
             self._started = now
@@ -111,11 +111,11 @@ class Recording(PrivateFile):
             return
         written = 0
         try:
-            while written < len(line):  # a disk that fills up takes a part of it first
+            while written < len(line):  # a disk that fills up takes a part
                 written += os.write(self._fd, line[written:])
         except OSError as exc:
-            with suppress(OSError):  # which FIFOs and devices do not know
-                os.ftruncate(self._fd, self._length)  # half a line is no JSON
-            self._give_up(exc, self._on_trouble)
+            with suppress(OSError):  # FIFOs and devices cannot be truncated
+                os.ftruncate(self._fd, self._length)  # half a line is not JSON
+            self._give_up(exc, self._on_error)
         else:
             self._length += written

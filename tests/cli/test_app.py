@@ -248,7 +248,7 @@ def test_a_recording_that_is_refused_leaves_the_old_log(run: Runner) -> None:
 
     done = run("--url", URL, "--log", str(log), "--record", str(cast))
 
-    assert_wrong_usage(done, "old.cast is there already")
+    assert_wrong_usage(done, "old.cast already exists")
     assert (log.read_bytes(), cast.read_bytes()) == (b"old", b"old")
 
 
