@@ -127,7 +127,7 @@ class TerminalState:
         self._settings.note(toggle.key, setting, is_set=is_set)
 
     def set_private_mode(self, mode: int, *, is_on: bool) -> None:
-        """DECSET, DECRST; modes that leave nothing behind are ignored."""
+        """DECSET, DECRST; modes without a lasting effect are ignored."""
         if mode == SAVED_CURSOR:
             if is_on:
                 self.save_cursor()
@@ -162,7 +162,7 @@ class TerminalState:
         self.set_private_mode(VT52, is_on=True)
 
     def set_ansi_mode(self, mode: int, *, is_on: bool) -> None:
-        """SM, RM; modes that leave nothing behind are ignored."""
+        """SM, RM; modes without a lasting effect are ignored."""
         if mode in ANSI_MODES:
             setting = ansi_mode(mode, is_on=is_on)
             is_set = is_on != ANSI_MODES[mode]
