@@ -49,7 +49,7 @@ class ControlSequence:
 
     @property
     def numbers(self) -> list[int]:
-        """The parameters as numbers, 0 for an empty one; no numbers if any is not one."""
+        """The parameters as numbers, 0 if empty; none if one is not a number."""
         match = _NUMBERS.fullmatch(self.parameters)
         parts = match[1].split(b";") if match else ()
         return [int(part.partition(b":")[0] or 0) for part in parts]

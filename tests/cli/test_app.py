@@ -257,7 +257,9 @@ def test_a_bad_name_for_the_log_is_told_before_the_cloud_is_asked(
     run: Runner, cloud: FakeCloud, name: str
 ) -> None:
     before = set(run.home.iterdir())
-    assert_wrong_usage(run("vm", "--cloud", "fake", "--log", name), "name of a file")
+    assert_wrong_usage(
+        run("vm", "--cloud", "fake", "--log", name), "a file name cannot contain"
+    )
     assert set(run.home.iterdir()) == before
     assert not cloud.requests
 
