@@ -81,7 +81,6 @@ MAX_TOP_MODULES = 9
 MAX_LINES = 300
 LONGER = {
     "cli.options": "one table holds all options with their help",
-    "vt.tracker": "one table of what a terminal remembers",
 }
 
 HEAVY = {"trio", "trio_websocket", "openstack", "keystoneauth1", "pydantic"}

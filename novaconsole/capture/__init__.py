@@ -1,1 +1,1 @@
-"""What a session leaves behind: the log and the recording."""
+"""The files that a session writes: the log and the recording."""

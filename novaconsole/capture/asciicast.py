@@ -1,8 +1,8 @@
-"""A session as an asciicast, version 2: a header, and an event a line, all JSON.
+"""The lines of an asciicast, version 2: a header, then one event a line, all JSON.
 
 The format is asciinema's (https://docs.asciinema.org/manual/asciicast/v2/).  It is text
-in UTF-8, and a guest may send anything: what is no UTF-8 is replaced, and a character
-that comes in pieces is kept back until it is whole.
+in UTF-8, but a guest may send any bytes: those that are not UTF-8 are replaced, and a
+character that comes in pieces is held back until it is whole.
 """
 
 import codecs
@@ -15,14 +15,14 @@ _new_decoder = codecs.getincrementaldecoder("utf-8")
 def header(
     *, columns: int, lines: int, timestamp: int, title: str, term: str | None
 ) -> bytes:
-    """The first line.
+    """Return the first line.
 
     Args:
-        columns: of the terminal.
-        lines: of the terminal.
-        timestamp: of the beginning, in seconds since 1970.
+        columns: the width of the terminal.
+        lines: the height of the terminal.
+        timestamp: when the recording began, in seconds since 1970.
         title: what is recorded.
-        term: the kind of the terminal, `$TERM`; None where there is none.
+        term: the type of the terminal (`$TERM`), or None if it is not set.
     """
     fields: dict[str, object] = {
         "version": 2,
@@ -37,30 +37,33 @@ def header(
 
 
 class Encoder:
-    """Makes lines of events; all times are in seconds since the beginning."""
+    """Makes lines of events.
+
+    All times are in seconds since the recording began.
+    """
 
     def __init__(self) -> None:
         self._shown = _new_decoder("replace")
         self._sent = _new_decoder("replace")
 
     def output(self, seconds: float, data: bytes) -> bytes:
-        """What is shown; empty while no character is whole."""
+        """Encode output of the guest; empty if no character is whole yet."""
         return _text(seconds, "o", self._shown.decode(data))
 
     def input(self, seconds: float, data: bytes) -> bytes:
-        """What is sent to the guest; empty while no character is whole."""
+        """Encode input for the guest; empty if no character is whole yet."""
         return _text(seconds, "i", self._sent.decode(data))
 
     def resize(self, seconds: float, columns: int, lines: int) -> bytes:
-        """The terminal has another size."""
+        """Encode a new size of the terminal."""
         return _event(seconds, "r", f"{columns}x{lines}")
 
     def marker(self, seconds: float, label: str) -> bytes:
-        """A point that a player can jump to."""
+        """Encode a point that a player can jump to."""
         return _event(seconds, "m", label)
 
     def end(self, seconds: float) -> bytes:
-        """What was kept back, for nothing more comes."""
+        """Encode what was held back; nothing more may follow."""
         return _text(seconds, "o", self._shown.decode(b"", final=True)) + _text(
             seconds, "i", self._sent.decode(b"", final=True)
         )
@@ -75,5 +78,5 @@ def _event(seconds: float, code: str, text: str) -> bytes:
 
 
 def _line(text: str) -> bytes:
-    # A name from the command line may hold what cannot be encoded.
+    # A name from the command line may contain surrogates, which cannot be encoded.
     return f"{text}\n".encode(errors="replace")

@@ -1,8 +1,8 @@
-"""A file for what the guest sends, for its owner alone: the log, the recording.
+"""Files for what the guest sends: their names, with fields in them, and their privacy.
 
-Whoever writes it hands the bytes to the kernel before they are shown, so that the file
-is complete up to the last byte on the screen even after SIGKILL.  Trouble with the disk
-is told once and never ends the session.
+Bytes are given to the kernel before they are shown, so the file is complete up to the
+last byte on the screen, even after SIGKILL.  An error of the disk is reported once and
+does not end the session.
 """
 
 import os
@@ -16,8 +16,8 @@ import trio
 
 from novaconsole.errors import UsageError
 
-_MODE = 0o600  # passwords are typed and keys are printed on a console
-# For a log that is started without a name.
+_MODE = 0o600  # passwords and keys may be on a console
+# The name of a log that is started without one.
 AUTOMATIC_NAME = "novaconsole-{server}-{time}.log"
 
 _BRACES = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")
@@ -25,28 +25,28 @@ _UNSAFE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029/]|^\.")
 
 
 def named(name: str, server: str) -> Path:
-    """The path that a name with `{server}` and `{time}` stands for now.
+    """Return the path for a name that may contain `{server}` and `{time}`.
 
     Args:
-        name: as the user gave it.
-        server: what it is called.
+        name: the name as the user gave it.
+        server: the name of the server; unsafe characters are replaced.
 
     Raises:
-        UsageError: the name has something else between braces.
+        UsageError: the name has another field, or a single brace.
     """
     now = time.strftime("%Y%m%dT%H%M%S")
     return Path(expand(name, {"server": safe_component(server), "time": now}))
 
 
 def expand(name: str, fields: Mapping[str, str]) -> str:
-    """Fill in a name; a value is put in as it is.
+    """Fill in the fields of a name; values are not expanded again.
 
     Args:
-        name: as the user gave it.
-        fields: the values, by what stands between the braces.
+        name: the name as the user gave it.
+        fields: the value of each field.
 
     Raises:
-        UsageError: there is another field in it, or a single brace.
+        UsageError: the name has another field, or a single brace.
     """
 
     def value(match: re.Match[str]) -> str:
@@ -55,8 +55,8 @@ def expand(name: str, fields: Mapping[str, str]) -> str:
         if match[1] not in fields:
             known = " and ".join(f"{{{field}}}" for field in fields)
             raise UsageError(
-                f"the name of a file cannot have {match[0]!r} in it",
-                f"{known} are filled in; write a brace twice for the brace itself",
+                f"a file name cannot contain {match[0]!r}",
+                f"use {known}, or double a brace to write the brace itself",
             )
         return fields[match[1]]
 
@@ -64,10 +64,10 @@ def expand(name: str, fields: Mapping[str, str]) -> str:
 
 
 def safe_component(text: str) -> str:
-    """A text made fit to be part of a file's name, in this very directory.
+    """Make a text safe as part of a file name: no directory, not hidden.
 
     Args:
-        text: such as the name of a server, which may hold anything.
+        text: any text, such as the name of a server.
     """
     return _UNSAFE.sub("_", text) or "_"
 
@@ -76,16 +76,16 @@ class PrivateFile:
     """A file that is open for writing.
 
     Args:
-        path: the file; created with mode 0600, appended to if it is there.
-        kind: what it is to the user, as in "the log".
-        option: that names it on the command line.
-        overwrite: start it afresh.
+        path: the file; created with mode 0600, appended to if it exists.
+        kind: what messages call it, such as "log".
+        option: the option that names it on the command line.
+        overwrite: whether to empty it first.
 
     Attributes:
         path: the file.
 
     Raises:
-        UsageError: the file cannot be written.
+        UsageError: the file cannot be opened.
     """
 
     def __init__(
@@ -93,7 +93,7 @@ class PrivateFile:
     ) -> None:
         self.path = path
         self._kind = kind
-        # O_NONBLOCK counts for a FIFO only: it must not stop us while nobody reads.
+        # O_NONBLOCK matters for a FIFO: one without a reader must not block us.
         flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
         flags |= os.O_TRUNC if overwrite else os.O_APPEND
         try:
@@ -101,37 +101,37 @@ class PrivateFile:
         except OSError as exc:
             raise UsageError(
                 f"cannot write the {kind} {path}: {exc.strerror}",
-                f"give {option} a file that you may write",
+                f"give {option} a file that you can write",
             ) from exc
 
     @property
     def is_open(self) -> bool:
-        """Whether bytes are still written."""
+        """Whether bytes can still be written."""
         return self._fd is not None
 
-    def close(self, on_trouble: Callable[[str], None], last: bytes = b"") -> None:
-        """Let go of the file; who waits for it is woken.
+    def close(self, on_error: Callable[[str], None], last: bytes = b"") -> None:
+        """Close the file; a task that waits to write to it is woken.
 
         Args:
-            on_trouble: told once, in one sentence, when the file is not complete.
-            last: still written, as far as it goes without waiting.
+            on_error: called with a message if the file is not complete.
+            last: the last bytes, written as far as that is possible without waiting.
         """
         try:
             while self._fd is not None and last:
                 last = last[os.write(self._fd, last) :]
-            self._let_go()  # where a disk in the network may tell its trouble
+            self._close_fd()  # which may fail with a delayed error of a network disk
         except OSError as exc:
-            self._give_up(exc, on_trouble)
+            self._give_up(exc, on_error)
 
-    def _give_up(self, trouble: OSError, on_trouble: Callable[[str], None]) -> None:
-        """Write no more."""
+    def _give_up(self, error: OSError, on_error: Callable[[str], None]) -> None:
+        """Report an error and write nothing more."""
         with suppress(OSError):
-            self._let_go()
-        on_trouble(
-            f"{self._kind} {self.path}: {trouble.strerror}; the {self._kind} ends here"
+            self._close_fd()
+        on_error(
+            f"{self._kind} {self.path}: {error.strerror}; the {self._kind} ends here"
         )
 
-    def _let_go(self) -> None:
+    def _close_fd(self) -> None:
         fd, self._fd = self._fd, None
         if fd is not None:
             trio.lowlevel.notify_closing(fd)

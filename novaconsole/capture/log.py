@@ -1,7 +1,7 @@
-"""The log of a session: as the guest sends it or for people, and on or off.
+"""The log of a session: raw or plain text, with or without timestamps, on or off.
 
-What is written waits for nothing.  Only of plain text an unfinished line is held back,
-for a moment; a task of its own then writes it.
+Bytes are written at once.  Only an unfinished line of plain text is held back for a
+moment, because it may still change; a task of its own then writes it.
 """
 
 import os
@@ -15,10 +15,10 @@ import trio
 
 from novaconsole.capture.files import AUTOMATIC_NAME, PrivateFile, named
 from novaconsole.capture.plaintext import PlainText
-from novaconsole.capture.timestamps import Stamper
+from novaconsole.capture.timestamps import Timestamper
 from novaconsole.errors import UsageError
 
-# The contract is that a log has within a second what is on the screen.
+# The contract: within a second, the log has what is on the screen.
 _HELD_BACK_SECONDS = 0.5
 
 
@@ -46,46 +46,46 @@ class SessionLog:
     Args:
         options: what to write to which file.
         server: what the user calls the server, for the name of the file.
-        on_trouble: told, once each time, of trouble with the disk.
+        on_error: told, once each time, of trouble with the disk.
     """
 
     def __init__(
-        self, options: LogOptions, server: str, on_trouble: Callable[[str], None]
+        self, options: LogOptions, server: str, on_error: Callable[[str], None]
     ) -> None:
         self._options = options
         self._server = server
-        self._say = on_trouble
+        self._on_error = on_error
         self._plain = options.plain
         self._timestamps = options.timestamps
         self._path: Path | None = None
         self._file: LogFile | None = None
-        self._form: PlainText | Stamper | None = None
-        self._in_turn = trio.Lock()
-        self._is_behind = trio.Event()
+        self._formatter: PlainText | Timestamper | None = None
+        self._lock = trio.Lock()
+        self._has_pending = trio.Event()
 
     @property
     def path(self) -> Path | None:
-        """The file that is written now, if one is."""
+        """The file that is being written, or None."""
         return self._path if self._file and self._file.is_open else None
 
     def start(self, name: str = AUTOMATIC_NAME, *, overwrite: bool = False) -> None:
         """Start the log.
 
         Args:
-            name: of the file; `{server}` and `{time}` are filled in.
-            overwrite: start the file afresh.
+            name: the name of the file; `{server}` and `{time}` are filled in.
+            overwrite: whether to empty the file first.
 
         Raises:
-            UsageError: the name is bad, or the file cannot be written.
+            UsageError: the name is not valid, or the file cannot be opened.
         """
         path = named(name, self._server)
         self._open(path, overwrite=overwrite)
         self._path = path
 
     def toggle(self) -> str:
-        """Stop the log, or start it; what to tell of that.
+        """Stop the log or start it, and return a message that says so.
 
-        One that has been started before goes on in its file.
+        A log that was started before is continued in the same file.
         """
         if self.path is not None:
             self.close()
@@ -102,74 +102,74 @@ class SessionLog:
     async def write(self, data: bytes) -> None:
         """Take what the guest has sent.
 
-        When this returns, all of it is written but an unfinished line of plain text.
+        When this returns, all is written except an unfinished line of plain text.
         """
         if self.path is None:
             return
-        if self._form is None:
+        if self._formatter is None:
             await self._write(data)
             return
-        stamp = _stamp() if self._timestamps else b""
-        async with self._in_turn:
-            await self._write(self._form.feed(data, stamp))
-        if self._form.is_behind:
-            self._is_behind.set()
+        timestamp = _timestamp() if self._timestamps else b""
+        async with self._lock:
+            await self._write(self._formatter.feed(data, timestamp))
+        if self._formatter.has_pending:
+            self._has_pending.set()
 
     async def keep_up(self) -> None:
-        """Write what is held back, soon after it has come; runs until cancelled."""
+        """Write what was held back, shortly after it came; runs until cancelled."""
         while True:
-            await self._is_behind.wait()
+            await self._has_pending.wait()
             await trio.sleep(_HELD_BACK_SECONDS)
-            self._is_behind = trio.Event()
-            async with self._in_turn:
-                if self._form is not None:
-                    await self._write(self._form.flush())
+            self._has_pending = trio.Event()
+            async with self._lock:
+                if self._formatter is not None:
+                    await self._write(self._formatter.flush())
 
     def close(self) -> None:
-        """Stop the log; what was held back is written."""
+        """Stop the log; what was held back is written first."""
         if self._file is not None:
-            last = self._form.finish() if self._form is not None else b""
-            self._file.close(self._say, last)
+            last = self._formatter.finish() if self._formatter is not None else b""
+            self._file.close(self._on_error, last)
             self._file = None
 
     async def _write(self, data: bytes) -> None:
-        if self._file is not None:  # ~L may have stopped it during a wait
-            await self._file.write(data, self._say)
+        if self._file is not None:  # ~L may have stopped the log during a wait
+            await self._file.write(data, self._on_error)
 
     def _open(self, path: Path, *, overwrite: bool) -> None:
         self._file = LogFile(path, overwrite=overwrite)
         if self._plain:
-            self._form = PlainText()
+            self._formatter = PlainText()
         elif self._timestamps:
-            self._form = Stamper()
+            self._formatter = Timestamper()
 
 
-def _stamp() -> bytes:
-    """The time now: ISO 8601, to be put in front of a line."""
+def _timestamp() -> bytes:
+    """The time now in ISO 8601, with a space after it."""
     now = datetime.now().astimezone()
     return now.isoformat(timespec="milliseconds").encode() + b" "
 
 
 class LogFile(PrivateFile):
-    """Copies the guest's bytes to a file.
+    """A log file, written byte for byte.
 
     Args:
-        path: the file; created with mode 0600, appended to if it is there.
-        overwrite: start it afresh.
+        path: the file; created with mode 0600, appended to if it exists.
+        overwrite: whether to empty it first.
 
     Raises:
-        UsageError: the file cannot be written.
+        UsageError: the file cannot be opened.
     """
 
     def __init__(self, path: Path, *, overwrite: bool = False) -> None:
         super().__init__(path, "log", "--log", overwrite=overwrite)
 
-    async def write(self, data: bytes, on_trouble: Callable[[str], None]) -> None:
-        """Write everything.
+    async def write(self, data: bytes, on_error: Callable[[str], None]) -> None:
+        """Write everything, waiting for the reader of a FIFO if it is slow.
 
         Args:
-            data: what the guest sent.
-            on_trouble: told once, in one sentence, when the log had to end.
+            data: the bytes to write.
+            on_error: called with a message if the log has to end.
         """
         sent = 0
         while self._fd is not None and sent < len(data):
@@ -179,24 +179,24 @@ class LogFile(PrivateFile):
                 with suppress(trio.ClosedResourceError):
                     await trio.lowlevel.wait_writable(self._fd)
             except OSError as exc:
-                self._give_up(exc, on_trouble)
+                self._give_up(exc, on_error)
 
 
 @contextmanager
 def open_log(
-    options: LogOptions, server: str, on_trouble: Callable[[str], None]
+    options: LogOptions, server: str, on_error: Callable[[str], None]
 ) -> Iterator[SessionLog]:
     """Open the log, which `~L` may start later; close it on leaving.
 
     Args:
         options: what the user asked for.
         server: what the user calls the server.
-        on_trouble: told, in one sentence, each time that the log had to end.
+        on_error: told, in one sentence, each time that the log had to end.
 
     Raises:
         UsageError: it cannot be written.
     """
-    with closing(SessionLog(options, server, on_trouble)) as log:
+    with closing(SessionLog(options, server, on_error)) as log:
         if options.name is not None:
             log.start(options.name, overwrite=options.overwrite)
         yield log

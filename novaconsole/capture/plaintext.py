@@ -1,151 +1,139 @@
-r"""Terminal output made into plain text, as it is read later: a log for people.
+r"""Makes terminal output into plain text, to be read later: a log for people.
 
 Control sequences, control strings and control characters are taken out, and each line
-is as the screen showed it at its end (`folding.py`).  Characters stay whole however the
-bytes come; those that are no UTF-8 become U+FFFD.
+is written as the screen showed it at its end (`vt/line.py`).  Characters stay whole
+however the bytes come; bytes that are not UTF-8 become U+FFFD.
 
-A line is written when it ends.  An unfinished one, such as a prompt, is written as well
-if the caller flushes, so that it is in the log soon.  If the line only goes on from
-there, the rest is added; if what was written has changed since, as a progress bar does,
-it is written again, as a line of its own.  To go back and overwrite it would work for
-regular files alone, would pull the text from under `tail -f` and other writers, and
-would lose what the screen showed in between.
+A line is written when it ends.  An unfinished one, such as a prompt, is written when
+the caller flushes, so that it is in the log soon.  If the line only continues, the rest
+is added later.  If what was written has changed, as in a progress bar, the line is
+written again, as a line of its own.  Going back to overwrite it was rejected: it works
+for regular files only, takes the text away from `tail -f` and from other writers, and
+loses what the screen showed in between.
+
+Most output has no ESC, CR or BS inside a line, so that is checked for whole blocks
+first; only lines with one of them go through `ScreenLine`.
 """
 
 import codecs
 import re
 
-from novaconsole.capture.timestamps import stamp_lines
+from novaconsole.capture.timestamps import add_timestamps
 from novaconsole.vt.line import EDITS, ScreenLine
-from novaconsole.vt.parser import ControlSequence, SequenceParser, Text
+from novaconsole.vt.parser import ControlSequence
+from novaconsole.vt.text import TextFilter
 
-# So much of an unfinished line is kept as it came, before it is folded.
-_MAX_UNFOLDED_BYTES = 32 * 1024
+# At most so much of an unfinished line is kept as it came.
+_MAX_RAW_BYTES = 32 * 1024
 
-# Whole control sequences that are not carried out.  CAN in place of one breaks off what
-# it breaks off, and goes with the other control characters: the parser, which takes its
-# time for each event, has less to do.
-_OTHERS = re.compile(rb"\x1b\[[\x30-\x3f]*(?:[ABEFHILMNOQ-~]|[\x20-\x2f]+[\x40-\x7e])")
-_CAN = b"\x18"
-_NOT_TEXT = bytes(sorted({*range(0x20), 0x7F} - {*b"\b\t\n\r\x1b"}))
+_KEPT_CONTROLS = b"\b\t\n\r"
 _NUMBER = re.compile(rb"[0-9]{0,9}")
-_TO_FOLD = re.compile(rb"[\b\r\x1b]")
-_C1 = re.compile(rb"\xc2[\x80-\x9f]")  # more control characters, as UTF-8 has them
+_MOVES = re.compile(rb"[\b\r\x1b]")  # what needs a ScreenLine
+_C1 = re.compile(rb"\xc2[\x80-\x9f]")  # C1 control characters in UTF-8
 
 
 class PlainText:
-    """Takes terminal output in any pieces, gives the text for the log.
+    """Takes terminal output in any pieces, and returns the text for the log.
 
     Attributes:
-        is_behind: whether something has come that `flush` may have to write.
+        has_pending: whether something has come that `flush` may have to write.
     """
 
     def __init__(self) -> None:
-        self._parser = SequenceParser()
-        self._line = bytearray()  # what is unfinished, and not yet in the row
-        self._row = ScreenLine()
-        self._written = b""  # of the row, as the log has it
-        self._is_inside = False  # a line, in the log
-        self._stamp = b""
-        self.is_behind = False
+        self._filter = TextFilter(_KEPT_CONTROLS, EDITS, _kept_edit)
+        self._raw = bytearray()  # the end of the unfinished line, not yet in `_line`
+        self._line = ScreenLine()
+        self._written = b""  # the unfinished line as the log has it
+        self._is_inside_line = False  # in the log
+        self._timestamp = b""
+        self.has_pending = False
 
-    def feed(self, data: bytes, stamp: bytes = b"") -> bytes:
-        """Take bytes; what to write now.
+    def feed(self, data: bytes, timestamp: bytes = b"") -> bytes:
+        """Take bytes, and return what to write now.
 
         Args:
-            data: what has come.
-            stamp: put in front of the lines that begin in it.  A line that is written
-                again has the stamp of the first bytes since it was written.
+            data: the bytes that have come.
+            timestamp: the text to put before lines that begin in them.  A line that is
+                written again has the timestamp of the first bytes since it was written.
         """
-        if not self.is_behind:
-            self._stamp = stamp
-        text = self._strip(data)
+        if not self.has_pending:
+            self._timestamp = timestamp
+        text = self._filter.feed(data)
         out = b""
         if (end := text.find(b"\n")) >= 0:
-            self._line += text[:end]
+            self._raw += text[:end]
             last = text.rindex(b"\n") + 1
             out = self._end_with(self._take_line())
-            out += stamp_lines(_plain(text[end + 1 : last]), stamp)
+            out += add_timestamps(_plain(text[end + 1 : last]), timestamp)
             text = text[last:]
-            self._stamp = stamp
-        self._line += text
-        self.is_behind = self.is_behind or bool(text)
-        if len(self._line) > _MAX_UNFOLDED_BYTES:
-            out += self._fold()
+            self._timestamp = timestamp
+        self._raw += text
+        self.has_pending = self.has_pending or bool(text)
+        if len(self._raw) > _MAX_RAW_BYTES:
+            out += self._draw()
         return out
 
     def flush(self) -> bytes:
-        """What there is of the unfinished line, if the log does not have it."""
-        if not self.is_behind:
+        """Return what the log does not have yet of the unfinished line."""
+        if not self.has_pending:
             return b""
-        out = self._fold()
-        text = self._row.text.encode()
-        # A line that is being erased tells nothing new.
+        out = self._draw()
+        text = self._line.text.encode()
+        # A line that is being erased has nothing new.
         if not self._written.startswith(text.rstrip(b" ")):
-            out += self._go_on_to(text)
+            out += self._continue_to(text)
             self._written = text
-        self.is_behind = False
+        self.has_pending = False
         return out
 
     def finish(self) -> bytes:
-        """End the last line: what comes next into the log has nothing to do with it."""
+        """Return what ends the last line; what comes next does not belong to it."""
         text = self._take_line()
-        return self._end_with(text) if text or self._is_inside else b""
-
-    def _strip(self, data: bytes) -> bytes:
-        """Text, the control characters that move, and the sequences to carry out."""
-        if b"\x1b" in data:
-            data = _OTHERS.sub(_CAN, data)
-        if b"\x1b" in data or self._parser.is_inside:
-            data = b"".join(map(_as_text, self._parser.feed(data)))
-        return data.translate(None, _NOT_TEXT)
+        return self._end_with(text) if text or self._is_inside_line else b""
 
     def _take_line(self) -> bytes:
-        """The unfinished line as the screen shows it; nothing of it is kept."""
-        line = bytes(self._line)
-        self._line.clear()
-        if self._row.is_fresh:  # as nearly always
-            return _plain(line + b"\n")[:-1]
-        full = self._row.feed(_without_c1(line.decode(errors="replace")).decode())
-        return (full + self._row.take()).encode()
+        """Return the unfinished line as the screen shows it, and forget it."""
+        raw = bytes(self._raw)
+        self._raw.clear()
+        if self._line.is_fresh:  # nearly always
+            return _plain(raw + b"\n")[:-1]
+        full = self._line.feed(_without_c1(raw.decode(errors="replace")).decode())
+        return (full + self._line.take()).encode()
 
     def _end_with(self, text: bytes) -> bytes:
-        out = self._go_on_to(text) + b"\n"
+        out = self._continue_to(text) + b"\n"
         self._written = b""
-        self._is_inside = self.is_behind = False
+        self._is_inside_line = self.has_pending = False
         return out
 
-    def _fold(self) -> bytes:
-        """Put what is unfinished into the row; rows that are full go into the log."""
-        text, used = codecs.utf_8_decode(self._line, "replace", False)
-        del self._line[:used]
-        full = self._row.feed(_without_c1(text).decode()).encode()
+    def _draw(self) -> bytes:
+        """Draw the raw bytes on the line; return lines of the screen that are full."""
+        text, used = codecs.utf_8_decode(self._raw, "replace", False)
+        del self._raw[:used]
+        full = self._line.feed(_without_c1(text).decode()).encode()
         if not full:
             return b""
-        out = self._go_on_to(full)
+        out = self._continue_to(full)
         self._written = b""
         return out
 
-    def _go_on_to(self, text: bytes) -> bytes:
-        """What makes the row in the log this one."""
+    def _continue_to(self, text: bytes) -> bytes:
+        """Return what turns the line in the log into this one."""
         new, start = text, b""
         if text.startswith(self._written):
             new = text[len(self._written) :]
         else:
             start = b"\n"
-        if start or not self._is_inside:
-            start += self._stamp
-        self._is_inside = True
+        if start or not self._is_inside_line:
+            start += self._timestamp
+        self._is_inside_line = True
         return start + new
 
 
-def _as_text(event: Text | ControlSequence) -> bytes:
-    """Text, or a sequence that is carried out as `Row` takes it; else nothing."""
-    if isinstance(event, Text):
-        return event.data
-    is_edit = event.kind == b"[" and event.final in EDITS
-    if is_edit and _NUMBER.fullmatch(event.parameters):
-        return b"\x1b[" + event.parameters + event.final
+def _kept_edit(sequence: ControlSequence) -> bytes:
+    """Return a sequence in the form that `ScreenLine` carries out, or nothing."""
+    if _NUMBER.fullmatch(sequence.parameters):
+        return b"\x1b[" + sequence.parameters + sequence.final
     return b""
 
 
@@ -155,19 +143,19 @@ def _without_c1(text: str) -> bytes:
 
 
 def _plain(lines: bytes) -> bytes:
-    """Whole lines, each as the screen shows it at its end."""
+    """Return whole lines, each as the screen shows it at its end."""
     lines = lines.replace(b"\r\n", b"\n")
     if not lines.isascii():
         lines = _without_c1(lines.decode(errors="replace"))
     if not (b"\x1b" in lines or b"\r" in lines or b"\b" in lines):
-        return lines  # as nearly always
-    match = _TO_FOLD.search(lines)
-    parts, position, row = [], 0, ScreenLine()
+        return lines  # nearly always
+    match = _MOVES.search(lines)
+    parts, position, line = [], 0, ScreenLine()
     while match is not None:
         start = lines.rfind(b"\n", position, match.start()) + 1 or position
         end = lines.find(b"\n", match.end())
-        full = row.feed(lines[start:end].decode())
-        parts += [lines[position:start], (full + row.take()).encode()]
+        full = line.feed(lines[start:end].decode())
+        parts += [lines[position:start], (full + line.take()).encode()]
         position = end
-        match = _TO_FOLD.search(lines, position)
+        match = _MOVES.search(lines, position)
     return b"".join([*parts, lines[position:]])

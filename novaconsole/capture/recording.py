@@ -1,7 +1,7 @@
-"""The recording: the session as an asciicast, into a file of the user's.
+"""The recording of a session: an asciicast, in a file that the user names.
 
-It begins with the first event, so that what is known by then is in its header, and a
-session that never came about leaves an empty file.
+The header is written with the first event, when the size of the terminal and the name
+of the server are known.  A session that did not come about leaves an empty file.
 """
 
 import os
@@ -17,7 +17,7 @@ from novaconsole.capture.files import PrivateFile, named
 from novaconsole.errors import UsageError
 from novaconsole.redaction import mask_tokens, printable
 
-_SIZE = os.terminal_size((80, 24))  # where there is no terminal
+_SIZE = os.terminal_size((80, 24))  # if there is no terminal
 
 
 @dataclass(frozen=True)
@@ -37,19 +37,19 @@ class RecordingOptions:
 
 
 class Recording(PrivateFile):
-    """Writes down what happens, when it happens.
+    """Writes each event when it happens.
 
-    An event is one write of one line, so that after SIGKILL only the last line can be
-    in pieces.  It never waits: of a FIFO, a reader who is slow is trouble.
+    An event is one line and one write, so that after SIGKILL only the last line can be
+    incomplete.  Nothing waits: if the file is a FIFO, a slow reader is an error.
 
     Args:
         options: what to record in which file, created with mode 0600.
         server: what the user calls the server, for the name of the file.
         title: asked for what is recorded when the recording begins.
-        on_trouble: told once, in one sentence, when the recording had to end.
+        on_error: told once, in one sentence, when the recording had to end.
 
     Raises:
-        UsageError: the file cannot be written, or must not be.
+        UsageError: the file cannot be opened, or is not empty.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class Recording(PrivateFile):
         options: RecordingOptions,
         server: str,
         title: Callable[[], str],
-        on_trouble: Callable[[str], None],
+        on_error: Callable[[str], None],
     ) -> None:
         path = named(options.name, server)
         super().__init__(path, "recording", "--record", overwrite=options.overwrite)
@@ -65,11 +65,11 @@ class Recording(PrivateFile):
         if os.fstat(self._fd).st_size:
             os.close(self._fd)
             raise UsageError(
-                f"the recording {path} is there already",
-                "--overwrite starts it afresh",
+                f"recording {path} already exists",
+                "give --overwrite to replace it",
             )
         self._title = title
-        self._on_trouble = on_trouble
+        self._on_error = on_error
         self._with_input = options.with_input
         self._encoder = asciicast.Encoder()
         self._size = _SIZE
@@ -77,21 +77,21 @@ class Recording(PrivateFile):
         self._length = 0
 
     def output(self, data: bytes) -> None:
-        """Bytes are about to be shown."""
+        """Record bytes that are about to be shown."""
         self._write(self._encoder.output(self._now(), data))
 
     def input(self, data: bytes) -> None:
-        """Bytes are about to be sent to the guest."""
+        """Record bytes that are about to be sent, if input is recorded."""
         if self._with_input:
             self._write(self._encoder.input(self._now(), data))
 
     def mark(self, label: str) -> None:
-        """Something happened that a player may jump to."""
+        """Record a point that a player can jump to."""
         label = printable(mask_tokens(label))
         self._write(self._encoder.marker(self._now(), label))
 
     def resize(self, size: os.terminal_size) -> None:
-        """The terminal has this size; both 0 where there is none."""
+        """Record the size of the terminal; 0 by 0 means that there is none."""
         if 0 in size or size == self._size:
             return
         self._size = size
@@ -99,13 +99,13 @@ class Recording(PrivateFile):
             self._write(self._encoder.resize(self._now(), size.columns, size.lines))
 
     def end(self) -> None:
-        """Nothing more happens."""
+        """End the recording and close its file."""
         if self._started is not None:
             self._write(self._encoder.end(self._now()))
-        self.close(self._on_trouble)
+        self.close(self._on_error)
 
     def _now(self) -> float:
-        """Seconds since the beginning, which may be now."""
+        """Return the seconds since the recording began; begin it if necessary."""
         now = trio.current_time()
         if self._started is None:
             self._started = now
@@ -125,12 +125,12 @@ class Recording(PrivateFile):
             return
         written = 0
         try:
-            while written < len(line):  # a disk that fills up takes a part of it first
+            while written < len(line):  # a disk that fills up takes a part
                 written += os.write(self._fd, line[written:])
         except OSError as exc:
-            with suppress(OSError):  # which FIFOs and devices do not know
-                os.ftruncate(self._fd, self._length)  # half a line is no JSON
-            self._give_up(exc, self._on_trouble)
+            with suppress(OSError):  # FIFOs and devices cannot be truncated
+                os.ftruncate(self._fd, self._length)  # half a line is not JSON
+            self._give_up(exc, self._on_error)
         else:
             self._length += written
 
@@ -139,14 +139,14 @@ class Recording(PrivateFile):
 def open_recording(
     options: RecordingOptions | None,
     title: Callable[[], str],
-    on_trouble: Callable[[str], None],
+    on_error: Callable[[str], None],
 ) -> Iterator[Recording | None]:
     """Open the recording, if the user wants one, and end it on leaving.
 
     Args:
         options: what the user asked for.
         title: asked for the server's name now, and when the recording begins.
-        on_trouble: told once, in one sentence, when the recording had to end.
+        on_error: told once, in one sentence, when the recording had to end.
 
     Raises:
         UsageError: it cannot be written, or already exists.
@@ -154,7 +154,7 @@ def open_recording(
     if options is None:
         yield None
         return
-    recording = Recording(options, title(), title, on_trouble)
+    recording = Recording(options, title(), title, on_error)
     try:
         yield recording
     finally:

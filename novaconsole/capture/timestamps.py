@@ -1,55 +1,57 @@
-"""The time at the start of each line of a log.
+"""Timestamps at the start of each line of a log.
 
-A line begins with its first byte and ends with LF; the stamp is the time of that byte.
-Clocks are the caller's: a stamp is a text that is put in front.
+A line begins with its first byte and ends with LF; its timestamp is the time of that
+first byte.  The caller owns the clock: here, a timestamp is text put before a line.
 """
 
 
-def stamp_lines(lines: bytes, stamp: bytes) -> bytes:
-    """Put the same stamp in front of each of some lines.
+def add_timestamps(lines: bytes, timestamp: bytes) -> bytes:
+    """Put the same timestamp before each of some lines.
 
     Args:
-        lines: from the start of a line on; the last one may be unfinished.
-        stamp: what to put there.
+        lines: whole lines, of which the last one may be unfinished.
+        timestamp: the text to put there; may be empty.
     """
-    if not (lines and stamp):
+    if not (lines and timestamp):
         return lines
     body, end = (lines[:-1], b"\n") if lines.endswith(b"\n") else (lines, b"")
-    return stamp + body.replace(b"\n", b"\n" + stamp) + end
+    return timestamp + body.replace(b"\n", b"\n" + timestamp) + end
 
 
-class Stamper:
-    """Stamps a stream that is otherwise left as it is.
+class Timestamper:
+    """Adds timestamps to a stream and changes nothing else.
+
+    It has the interface of `PlainText` but holds nothing back.
 
     Attributes:
-        is_behind: whether something is held back; nothing ever is.
+        has_pending: always False.
     """
 
-    is_behind = False
+    has_pending = False
 
     def __init__(self) -> None:
-        self._is_inside = False  # a line
+        self._is_inside_line = False
 
-    def feed(self, data: bytes, stamp: bytes) -> bytes:
-        """Take bytes; what to write.
+    def feed(self, data: bytes, timestamp: bytes) -> bytes:
+        """Take bytes, and return what to write.
 
         Args:
-            data: what has come.
-            stamp: the time, as it is to stand there.
+            data: the bytes that have come.
+            timestamp: the text to put before lines that begin in them.
         """
-        if not self._is_inside:
-            stamped = stamp_lines(data, stamp)
+        if not self._is_inside_line:
+            out = add_timestamps(data, timestamp)
         else:
             rest, end, lines = data.partition(b"\n")
-            stamped = rest + end + stamp_lines(lines, stamp)
+            out = rest + end + add_timestamps(lines, timestamp)
         if data:
-            self._is_inside = not data.endswith(b"\n")
-        return stamped
+            self._is_inside_line = not data.endswith(b"\n")
+        return out
 
     def flush(self) -> bytes:
-        """What was held back: nothing."""
+        """Return what was held back: nothing."""
         return b""
 
     def finish(self) -> bytes:
-        """End the last line, so that the next stamp stands at the start of one."""
-        return b"\n" if self._is_inside else b""
+        """Return what ends the last line, so that the next timestamp begins a line."""
+        return b"\n" if self._is_inside_line else b""

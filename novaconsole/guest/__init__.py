@@ -1,1 +1,1 @@
-"""What a guest prints and what to type into it; nothing here does I/O."""
+"""What a guest prints and what to type into it; no I/O here."""

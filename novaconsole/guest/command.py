@@ -1,18 +1,38 @@
-r"""One command in a guest's shell: bytes of its console in, what to type out.
+r"""Runs one command in a guest's shell: console output in, keys and command output out.
 
-A serial line has neither an end of output nor an exit status, it shows what is typed,
-and somebody may have left it anywhere.  So:
+The problem: ssh has a channel for each stream, an end of output and an exit status.  A
+serial console has one line that shows everything, what is typed included, on which the
+kernel prints as well, and nothing on it says where output begins or how a command
+ended.  So:
 
-1. The way into a shell is found (`whereabouts.py`).
-2. Into the shell goes one line, the loader: `sh` that switches the echo off and says so
-   by a mark.  A mark is a word that nobody can guess.
-3. The loader reads the script line by line and acknowledges each; nothing may get lost.
-4. The script (`guestscript.py`) runs the command, and prints marks in front of its
-   output and, with the status, behind it: twice, for the kernel may print into one.
-5. The terminal's settings are restored; whom we logged in, we log out.
+1. `LoginDialogue` (login.py) finds the way to a shell prompt.
+2. One line is typed there, the loader: an `sh` that switches the tty's echo off, and
+   says so with a mark.
+3. The loader reads the script (script.py), line by line, and acknowledges each with a
+   mark.  A line that got lost is noticed in this way, and the tty's input queue, which
+   drops what it has no room for, never holds more than one.
+4. The script runs the command.  It prints a mark before the command's output, and
+   after it one with the exit status; that one twice, because the kernel may print into
+   one of them.
+5. The script restores the tty's settings.  If `LoginDialogue` had to log in, the shell
+   is left again.
 
-As with ssh the command's standard output is a pipe and no terminal, but there is one
-stream: its standard error goes the same way.  Its standard input is /dev/null.
+A mark is the word `MARK`, `_`, and a letter that says what it means; `MARK` is random,
+so that no output contains it by accident.  What is typed is echoed at first, and an
+echo must not be taken for the mark itself, so no mark is ever typed whole: printf puts
+it together in the guest.  The script is typed in octal because in the tty's canonical
+mode bytes such as Ctrl-C, Ctrl-D and backspace would act instead of arriving.
+
+| mark | from | meaning |
+| --- | --- | --- |
+| `r` and settings | loader | ready; the settings of the tty, as `stty -g` prints them |
+| `a` | loader | a line has arrived |
+| `b` | script | the command's output begins |
+| `e` and a number | script | the output has ended, with this exit status |
+| `x` | interactive shell | the loader has ended |
+
+As with `ssh host command`, the command's standard output is a pipe and not a terminal,
+and its standard input is /dev/null; but standard error goes to the same stream.
 """
 
 import enum
@@ -21,14 +41,14 @@ import re
 
 from novaconsole.errors import GuestNotReady
 from novaconsole.guest import script as guestscript
-from novaconsole.guest.login import CTRL_C, ENTER, LoginDialogue, Printed
+from novaconsole.guest.login import CTRL_C, ENTER, LoginDialogue, RecentOutput
 
 _LOADER_SECONDS = 10.0
 _REPEAT_SECONDS = 2.0
-_STOP_SECONDS = 2.0  # for a command that has been interrupted
+_STOP_SECONDS = 2.0  # for a command that was interrupted
 _LEAVE_SECONDS = 5.0
 _QUIET_SECONDS = 0.4
-# Who prints a login prompt and then nothing for so long is taken for a getty.
+# A login prompt with nothing after it for so long comes from a getty, not the command.
 _GETTY_SECONDS = 10.0
 _LATEST_BYTES = 200
 _LONGEST_MARK = 400
@@ -42,33 +62,34 @@ class _Phase(enum.Enum):
     FINDING = enum.auto()
     LOADING = enum.auto()
     RUNNING = enum.auto()
-    RESTORING = enum.auto()  # the script has done its work
-    LEAVING = enum.auto()  # the shell that we logged in to
+    RESTORING = enum.auto()  # the command has ended, the script has not
+    LEAVING = enum.auto()  # the shell that was logged in to
     OVER = enum.auto()
 
 
 class RemoteCommand:
-    """Takes what comes of the console, and says what to type and what to show.
+    """Takes what comes from the console, and says what to type and what to show.
 
     Args:
-        command: for the shell; no NUL is in it.
-        mark: letters and digits that nobody can guess.
-        where: finds the way into the shell.
+        command: a command line for the user's shell; it must not contain NUL.
+        mark: random letters and digits.
+        login: finds the way to a shell.
 
     Attributes:
-        status: of the command; None while it is not known.
-        error: why the command has not been run to its end; None where it has.
+        status: the exit status of the command, or None if it is not known.
+        error: why the command was not run to its end, or None.
     """
 
-    def __init__(self, command: str, mark: str, where: LoginDialogue) -> None:
+    def __init__(self, command: str, mark: str, login: LoginDialogue) -> None:
         self._mark = mark.encode() + b"_"
         self._loader = guestscript.loader(mark) + ENTER
         self._lines = guestscript.script_lines(command)
-        self._where = where
+        self._login = login
         self._phase = _Phase.FINDING
-        self._stream = bytearray()  # since the loader, and not understood yet
-        self._latest = b""  # of all that came
-        self._settings = b""  # of the terminal, as stty has them
+        self._typed = bytearray()
+        self._stream = bytearray()  # not read yet; begins when the loader is typed
+        self._latest = b""  # of everything that came
+        self._settings = b""  # of the tty, as stty prints them
         self._shown = bytearray()
         self._stops = 0
         self._has_begun = self._has_ended = False  # the command's output
@@ -76,7 +97,7 @@ class RemoteCommand:
         self.status: int | None = None
         self.error: GuestNotReady | None = None
 
-    # ---- what the caller does
+    # ---- the caller's side
 
     @property
     def is_over(self) -> bool:
@@ -85,19 +106,19 @@ class RemoteCommand:
 
     @property
     def deadline(self) -> float:
-        """When `wake` has to be called, on the caller's clock."""
+        """When to call `wake`, on the caller's clock."""
         if self._phase is _Phase.FINDING:
-            return self._where.deadline
+            return self._login.deadline
         return self._deadline
 
     def take_typed(self) -> bytes:
-        """What is to be typed now."""
-        data = bytes(self._where.typed)
-        self._where.typed.clear()
+        """Return what is to be typed now; it is returned once."""
+        data = self._login.take_typed() + self._typed
+        self._typed.clear()
         return data
 
     def take_output(self) -> bytes:
-        """What the command has printed since the last time."""
+        """Return what the command has printed since the last call."""
         data = bytes(self._shown)
         self._shown.clear()
         return data
@@ -107,7 +128,7 @@ class RemoteCommand:
         self._latest = (self._latest + data)[-_LATEST_BYTES:]
         match self._phase:
             case _Phase.FINDING:
-                self._where.feed(data, now)
+                self._login.feed(data, now)
                 return
             case _Phase.RUNNING if not self._stops:
                 self._deadline = now + _GETTY_SECONDS
@@ -117,7 +138,7 @@ class RemoteCommand:
         self._read_marks(now)
 
     def wake(self, now: float) -> None:
-        """The deadline has come."""
+        """Take the next step; to be called at the deadline."""
         match self._phase:
             case _Phase.FINDING:
                 self._find(now)
@@ -135,7 +156,7 @@ class RemoteCommand:
                 self._deadline = self._give_up_at
 
     def interrupt(self, now: float) -> None:
-        """Stop the command, by ever stronger means, and restore what is to be."""
+        """Stop the command, by stronger means each time, and clean up after it."""
         match self._phase:
             case _Phase.FINDING:
                 self._leave(now)
@@ -150,19 +171,19 @@ class RemoteCommand:
                 self.error = GuestNotReady("the command in the guest does not stop")
 
     def _type(self, data: bytes, deadline: float) -> None:
-        self._where.typed += data
+        self._typed += data
         self._deadline = deadline
 
-    def _fail(self, what: str, hint: str | None, now: float) -> None:
-        self.error = GuestNotReady(what, hint)
+    def _fail(self, message: str, hint: str | None, now: float) -> None:
+        self.error = GuestNotReady(message, hint)
         self._leave(now)
 
     def _find(self, now: float) -> None:
-        self._where.wake(now)
-        if self._where.error is not None:
-            self.error = self._where.error
+        self._login.wake(now)
+        if self._login.error is not None:
+            self.error = self._login.error
             self._leave(now)
-        elif self._where.is_at_shell:
+        elif self._login.is_at_shell:
             self._phase = _Phase.LOADING
             self._give_up_at = now + _LOADER_SECONDS
             self._type(self._loader, now + _REPEAT_SECONDS)
@@ -170,13 +191,13 @@ class RemoteCommand:
     # ---- the loader, the script and their marks
 
     def _ask_loader(self, now: float) -> None:
-        """No acknowledgement has come: an empty line gets another."""
+        """No acknowledgement has come; the loader sends another for an empty line."""
         if now < self._give_up_at:
             self._type(ENTER, now + _REPEAT_SECONDS)
         else:
             self._fail(
-                "what looked like a shell in the guest does not answer like one",
-                "attach without --run and see what it is",
+                "the guest shows a shell prompt but does not answer like a shell",
+                "attach without --run to see what is running there",
                 now,
             )
 
@@ -190,11 +211,11 @@ class RemoteCommand:
             self._show(at)
             end = self._stream.find(b"\n", 0, _LONGEST_MARK)
             if end < 0 and len(self._stream) < _LONGEST_MARK:
-                return  # the rest is to come
+                return  # the rest of the mark is still to come
             size = end + 1 or len(self._mark)
             word = bytes(self._stream[len(self._mark) : size]).rstrip(b"\r\n")
             del self._stream[:size]
-            self._obey(word, now)
+            self._handle_mark(word, now)
 
     def _held(self) -> int:
         """How many bytes at the end may be the beginning of a mark or of CR LF."""
@@ -205,12 +226,12 @@ class RemoteCommand:
         return int(stream.endswith(b"\r"))
 
     def _show(self, size: int) -> None:
-        """So much at the beginning of the stream is output, while the command runs."""
+        """Take bytes from the stream; they are output while the command runs."""
         if self._has_begun and not self._has_ended:
             self._shown += self._stream[:size].replace(b"\r\n", b"\n")
         del self._stream[:size]
 
-    def _obey(self, word: bytes, now: float) -> None:
+    def _handle_mark(self, word: bytes, now: float) -> None:
         match word[:1]:
             case b"r" | b"a" if self._phase is _Phase.LOADING:
                 if settings := _SETTINGS.fullmatch(word):
@@ -236,20 +257,19 @@ class RemoteCommand:
             self.status = status
         else:
             self.error = GuestNotReady(
-                "something else has printed into the command's output",
-                "the command has been run; dmesg -n 1 in the guest keeps the kernel "
-                "quiet",
+                "the command was run, but other output was mixed into its own",
+                "run dmesg -n 1 in the guest to keep kernel messages off its console",
             )
 
     def _end_of_loader(self, now: float) -> None:
-        """The interactive shell has got its terminal back."""
+        """The interactive shell is back at its prompt."""
         match self._phase:
             case _Phase.LOADING:
                 self._fail("the guest has no sh, stty or printf", None, now)
             case _Phase.RUNNING:
                 restore = b" stty " + (self._settings or b"sane") + ENTER
                 self._type(restore, now + _LEAVE_SECONDS)
-                self._fail("the command has ended the shell that ran it", None, now)
+                self._fail("the command ended the shell that ran it", None, now)
             case _:
                 self._leave(now)
 
@@ -257,19 +277,21 @@ class RemoteCommand:
 
     @property
     def _is_at_login(self) -> bool:
-        printed = Printed()
-        printed.feed(self._latest)
-        return printed.is_at_login
+        output = RecentOutput()
+        output.feed(self._latest)
+        return output.is_at_login
 
     def _look_for_getty(self) -> None:
-        """Whether the shell that would tell us of the end is no more."""
+        """End if the shell that would report the end of the command is gone."""
         self._deadline = math.inf
         if self._is_at_login:
             self._phase = _Phase.OVER
-            self.error = GuestNotReady("the shell in the guest has ended")
+            self.error = GuestNotReady(
+                "the shell in the guest ended before the command"
+            )
 
     def _leave(self, now: float) -> None:
-        if self._where.has_logged_in and not self._is_at_login:
+        if self._login.has_logged_in and not self._is_at_login:
             self._phase = _Phase.LEAVING
             self._latest = b""
             self._give_up_at = now + _LEAVE_SECONDS

@@ -1,38 +1,37 @@
-"""Regular expressions on what a guest prints: bytes in, the first match out.
+"""Finds regular expressions in a guest's output: bytes in, the first match out.
 
-Looked at is the text as a person reads it: without control sequences and control
-characters, UTF-8 decoded, CR LF made LF.  A guest may print for ever, so no more than
-the latest text is kept, and what it prints may be meant to do harm, so the expressions
-are RE2's, which takes time in proportion to the text (swtch.com/~rsc/regexp); Python's
-`re` can be kept busy for years by forty characters.
+Patterns are matched against the text as a person reads it: decoded from UTF-8, without
+control sequences and invisible control characters, with LF for CR LF.  A guest may
+print without end, so only the latest text is kept.  Its output may also be hostile, so
+the expressions are those of RE2, which needs time in proportion to the text
+(swtch.com/~rsc/regexp); forty characters can keep Python's `re` busy for years.
 
-The only module that touches re2.
+This is the only module that imports re2.
 """
 
-import codecs
 import re
 from dataclasses import dataclass
 
 from novaconsole.errors import UsageError
-from novaconsole.vt.parser import SequenceParser, Text
+from novaconsole.vt.text import TextDecoder
 
-# A match that is longer may be missed.
-WINDOW_CHARACTERS = 64 * 1024
+# A longer match may be missed.
+BUFFER_CHARACTERS = 64 * 1024
 _TAIL_CHARACTERS = 200
-_LINE_END = re.compile(r"\r+(\n?)")  # the tty's CR comes on top of the program's own
-# What nobody sees; BS, TAB, LF and CR stay.
-_INVISIBLE = bytes([*range(8), 11, 12, *range(14, 32), 127])
+_KEPT_CONTROLS = b"\b\t\n\r"
+# A program's own CR, the CR that the tty adds to LF, or both.
+_LINE_END = re.compile(r"\r+(\n?)")
 
 
 @dataclass(frozen=True)
 class Match:
-    """What was found.
+    """A match of one of several patterns.
 
     Attributes:
-        index: which of the patterns it was, from 0.
-        before: the text in front of it, as far as it was kept.
-        text: what matched.
-        groups: what the pattern's groups matched, None for one that took no part.
+        index: the number of the pattern, from 0.
+        before: the text before the match, as far as it was kept.
+        text: the text that matched.
+        groups: what the pattern's groups matched; None for a group that took no part.
     """
 
     index: int
@@ -42,16 +41,17 @@ class Match:
 
 
 class Patterns:
-    """Regular expressions of which any may match.
+    """Regular expressions, any of which may match.
 
-    `^` and `$` stand for the start and the end of a line; `$` for the end of what has
-    come so far as well, so that `login: $` matches where the guest waits.
+    `^` and `$` match at the start and the end of a line.  `$` matches also at the end
+    of what has come so far, so that `login: $` matches when the guest waits there.
 
     Args:
-        sources: in RE2's syntax: as Python's, without back references and look-around.
+        sources: the expressions, in RE2's syntax, which is Python's without back
+            references and look-around.
 
     Raises:
-        UsageError: one of them is none, or RE2 is not installed.
+        UsageError: an expression is not valid, or RE2 is not installed.
     """
 
     def __init__(self, *sources: str) -> None:
@@ -60,7 +60,7 @@ class Patterns:
             import re2
         except ModuleNotFoundError:
             raise UsageError(
-                "to look for a pattern wants an extra that is not installed",
+                "--until needs a package that is not installed",
                 "pip install 'novaconsole[until]'",
             ) from None
         options = re2.Options()
@@ -74,18 +74,18 @@ class Patterns:
                 told = reason.decode() if isinstance(reason, bytes) else "not UTF-8"
                 raise UsageError(
                     f"bad regular expression {source!r}: {told.partition(': ')[0]}",
-                    "as Python's, without back references and look-around",
+                    "use Python's syntax, without back references and look-around",
                 ) from None
 
     def search(self, text: str, start: int) -> tuple[Match, int] | None:
-        """The first match in the text; of two at one place, that of the first pattern.
+        """Find the first match; of two at the same place, that of the first pattern.
 
         Args:
-            text: to look at.
-            start: where to begin; what is in front of it still counts for `^`.
+            text: the text to search.
+            start: where to begin; the text before it still counts for `^`.
 
         Returns:
-            The match, and where it ends.
+            The match and the position of its end, or None if nothing matches.
         """
         first = None
         for index, compiled in enumerate(self._compiled):
@@ -100,34 +100,29 @@ class Patterns:
 
 
 class OutputBuffer:
-    """The latest text of a guest, and up to where it has been matched."""
+    """The latest text of a guest, and how far it has been matched."""
 
     def __init__(self) -> None:
-        self._sequences = SequenceParser()
-        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
-        self._held = ""  # a CR, behind which an LF may follow
+        self._decoder = TextDecoder(_KEPT_CONTROLS)
+        self._held = ""  # a CR after which an LF may follow
         self._text = ""
-        self._start = 0  # one character in front of it is kept, for `^`
+        self._start = 0  # the character before it is kept, for `^`
 
     def feed(self, data: bytes) -> None:
-        """Take what the guest has sent; what is too old goes."""
-        surplus = len(self._text) - WINDOW_CHARACTERS
+        """Take what the guest has sent, and forget text that is too old."""
+        surplus = len(self._text) - BUFFER_CHARACTERS
         if surplus > 0:
             self._forget(surplus)
-        printed = b"".join(
-            event.data
-            for event in self._sequences.feed(data)
-            if isinstance(event, Text)
-        )
-        text = self._held + self._decoder.decode(printed.translate(None, _INVISIBLE))
+        text = self._held + self._decoder.feed(data)
         whole = text.rstrip("\r")
         self._held = "\r" if len(whole) < len(text) else ""
         self._text += _LINE_END.sub(lambda match: match[1] or "\r", whole)
 
     def find(self, patterns: Patterns) -> Match | None:
-        """The first match in what has not been matched yet; it then counts as matched.
+        """Find the first match in the text after the last one.
 
-        None where there is none so far.
+        Returns:
+            The match, or None if nothing matches so far.
         """
         found = patterns.search(self._text, self._start)
         if found is None:
@@ -138,11 +133,11 @@ class OutputBuffer:
 
     @property
     def tail(self) -> str:
-        """The last line or lines, for a message."""
+        """The latest unmatched text, for a message."""
         return self._text[self._start :][-_TAIL_CHARACTERS:]
 
     def _forget(self, count: int) -> None:
-        """Drop so many characters, but for the last of them."""
+        """Drop so many characters, except the last of them."""
         kept_from = max(count - 1, 0)
         self._text = self._text[kept_from:]
         self._start = max(self._start, count) - kept_from

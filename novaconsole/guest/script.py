@@ -1,11 +1,13 @@
-"""What runs in the guest for the sake of one command: plain `sh`, as POSIX has it.
+"""The shell code that runs one command in the guest: plain POSIX `sh`.
 
-The loader is typed at the prompt of whatever shell is there, so it is one line, of less
-than the 1024 bytes that busybox takes.  Nothing of what is typed may look like a mark,
-for it is echoed: printf puts marks together.
+command.py tells what it is for.  The limits that shape it:
 
-All else comes behind it with the echo off.  In octal, no byte of it means anything to
-the tty, and a line has less than the 4095 bytes that one holds.
+* The loader is typed at the prompt of whatever shell is there, so it is one line,
+  shorter than the 1024 bytes that busybox accepts.  It is echoed, so it must not
+  contain a whole mark: printf puts marks together.
+* The script follows with the echo off.  A tty in canonical mode holds at most 4095
+  bytes of a line (termios(3)) and acts on control characters, so the script is sent as
+  short lines in which every special byte is written in octal, for printf's `%b`.
 """
 
 import re
@@ -21,8 +23,9 @@ _LOADER = (
     """while read -r l;do case $l in .)break;;esac;c=$c$l;p a;done;"""
     """eval "$(printf %b "$c")"';printf "%s_%s\\n" MARK x"""
 )
-# The traps keep these shells alive when the command is interrupted; descriptor 4
-# carries the status past the pipe.
+# The traps keep these shells alive when the command is interrupted.  Descriptor 4
+# carries the status past the pipe.  Kernel messages are kept off the console meanwhile,
+# if the user may do that, because they would be taken for output.
 _SCRIPT = """\
 trap : INT QUIT
 { k=$(cat /proc/sys/kernel/printk) && echo 1 >/proc/sys/kernel/printk
@@ -39,25 +42,25 @@ stty "$s"
 
 
 def loader(mark: str) -> bytes:
-    """The line that reads the script, and says `MARK_x` when all is over.
+    """Return the line that reads and runs the script.
 
-    It says `MARK_r` and the terminal's settings when it is ready, and then `MARK_a` for
-    each line.
+    It prints `MARK_r` and the tty's settings when it is ready, `MARK_a` for each line
+    of the script, and `MARK_x` when it has ended.
 
     Args:
-        mark: letters and digits that nobody can guess.
+        mark: random letters and digits.
     """
     return _LOADER.replace("MARK", mark).encode()
 
 
 def script_lines(command: str) -> list[bytes]:
-    """The script that runs a command, as lines for the loader.
+    """Return the script that runs a command, as lines for the loader.
 
-    It says `MARK_b` in front of the command's output, and twice `MARK_e` and the status
-    behind it.
+    It prints `MARK_b` before the command's output, and after it `MARK_e` and the exit
+    status, twice.
 
     Args:
-        command: for the user's shell; no NUL is in it.
+        command: a command line for the user's shell; it must not contain NUL.
     """
     script = _SCRIPT.replace("COMMAND", shlex.quote(command))
     data = script.encode(errors="surrogateescape")

@@ -1,1 +1,1 @@
-"""Terminal control sequences, as ECMA-48 and xterm have them; nothing here does I/O."""
+"""Terminal control sequences, as ECMA-48 and xterm define them; no I/O here."""

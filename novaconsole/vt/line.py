@@ -1,12 +1,14 @@
-r"""A line as a screen shows it: what comes later overwrites what was there.
+r"""A line as a screen shows it: later output overwrites what was there.
 
-CR goes to the start of the line, BS one to the left, TAB to the next multiple of eight;
-of the control sequences those are carried out that line editors use (ECMA-48 8.3: CHA,
-CUB, CUF, DCH, ED, EL, ICH).  Each character has one cell, wide ones and accents too.
+CR goes to the start of the line, BS one cell to the left, TAB to the next multiple of
+eight.  The control sequences that line editors use are carried out (ECMA-48 8.3: CHA,
+CUB, CUF, DCH, ED, EL, ICH).  Every character takes one cell, wide characters and
+combining accents included.
 
-A screen wraps a line that is too long for it, and what has been wrapped is out of
-reach of CR and BS.  Nobody tells how wide the guest takes the screen to be; here it is
-as wide as none is, so that memory is bounded and lines are whole.
+A screen wraps a line that is too long for it, and CR and BS do not reach what has been
+wrapped.  A serial line does not say how wide the guest believes the screen to be.  The
+width here is larger than that of any real screen, so that lines stay whole, and it has
+a limit, so that memory is bounded.
 """
 
 import re
@@ -18,13 +20,14 @@ EDITS = b"@CDGJKP"
 
 _TOKEN = re.compile(r"\x1b\[([0-9]*)([@CDGJKP])|[\r\b\t]|[^\x1b\r\b\t]+")
 _TAB_STOP = 8
-# The cells that a TAB passes over, behind its own; no guest's NUL comes here.
+# Fills the cells that a TAB passes over, after its own.  NUL is free for that, because
+# control characters of the guest are taken out before.
 _PASSED = "\0"
 _BLANKS = re.compile("\t\0*|\0+")
 
 
 class ScreenLine:
-    """One row of such a screen, and the cursor in it."""
+    """One line of such a screen, with the cursor in it."""
 
     def __init__(self) -> None:
         self._cells: list[str] = []
@@ -33,19 +36,19 @@ class ScreenLine:
 
     @property
     def is_fresh(self) -> bool:
-        """Whether the row is empty and the cursor at its start."""
+        """Whether the line is empty and the cursor is at its start."""
         return not (self._cells or self._column)
 
     @property
     def text(self) -> str:
-        """What the row shows."""
+        """The text that the line shows."""
         return _BLANKS.sub(_as_tab, "".join(self._cells))
 
     def feed(self, text: str) -> str:
-        r"""Print a text; the rows that it has filled, as one string.
+        r"""Print text, and return the lines that it has filled, as one string.
 
         Args:
-            text: characters, CR, BS, TAB, and the sequences of `EDITS`.
+            text: characters, CR, BS, TAB, and the control sequences in `EDITS`.
         """
         for token in _TOKEN.finditer(text):
             match token[0]:
@@ -64,7 +67,7 @@ class ScreenLine:
         return full
 
     def take(self) -> str:
-        """What the row shows; it is fresh again."""
+        """Return the text that the line shows, and clear it."""
         text = self.text
         self._cells.clear()
         self._column = 0
@@ -93,7 +96,7 @@ class ScreenLine:
             self._full.append(self.take())
 
     def _fill(self) -> None:
-        """Blanks up to the cursor, where it was moved beyond the end."""
+        """Add blanks up to the cursor, if it was moved beyond the end."""
         self._cells += " " * (self._column - len(self._cells))
 
     def _edit(self, final: str, number: int) -> None:
@@ -120,6 +123,6 @@ class ScreenLine:
 
 
 def _as_tab(blanks: re.Match[str]) -> str:
-    """A TAB that still reaches from its cell to the stop; else the blanks it left."""
+    """Return a TAB if all its cells are left, or else that number of blanks."""
     is_whole = blanks[0][0] == "\t" and blanks.end() % _TAB_STOP == 0
     return "\t" if is_whole else " " * len(blanks[0])

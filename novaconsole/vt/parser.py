@@ -1,18 +1,22 @@
-r"""Terminal output taken apart: text, and the control sequences in between.
+r"""Takes terminal output apart into text and control sequences.
 
-The grammar is ECMA-48's (5.3 escape sequences, 5.4 control sequences, 5.6 control
-strings) with what terminals make of it: CAN and SUB break a sequence off, ESC begins
-another, other control characters inside a control sequence are carried out at once,
-and BEL ends an OSC string (xterm's ctlseqs; vt100.net/emu/dec_ansi_parser).
+The grammar is that of ECMA-48 (5.3 escape sequences, 5.4 control sequences, 5.6 control
+strings) as terminals implement it: CAN and SUB cancel a sequence, ESC cancels it and
+begins another, other control characters inside a control sequence are carried out at
+once, and BEL ends an OSC string (xterm's ctlseqs; vt100.net/emu/dec_ansi_parser).
 
-Only 7-bit forms are known: in UTF-8 the bytes 80 to 9F belong to characters.
+A read may end anywhere, so the parser keeps a partial sequence until it is whole.
+Regular expressions recognise whole sequences; the state machine, which takes a run of
+bytes or a single byte at a time, sees only sequences that are partial or odd.
+
+Only the 7-bit forms are recognised: in UTF-8, bytes 80 to 9F are parts of characters.
 """
 
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-# Longer ones are no sequences that any terminal knows, but noise or an attack.
+# No terminal knows longer ones; they are noise or an attack.
 _MAX_SEQUENCE_BYTES = 4096
 _ESC, _BEL, _CAN, _SUB = 0x1B, 0x07, 0x18, 0x1A
 _STRINGS = b"PX]^_"  # DCS, SOS, OSC, PM, APC
@@ -22,7 +26,7 @@ _KINDS = b"[" + _STRINGS
 
 @dataclass(frozen=True)
 class Text:
-    """Printed characters, and control characters such as CR and BEL."""
+    """Printed characters and control characters such as CR and BEL."""
 
     data: bytes
 
@@ -32,11 +36,11 @@ class ControlSequence:
     """An escape sequence, a control sequence or a control string.
 
     Attributes:
-        kind: the byte behind ESC, where it says what follows: `[` for a control
-            sequence, `]`, `P`, `X`, `^` and `_` for a control string; empty for an
+        kind: the byte after ESC if it introduces something: `[` for a control
+            sequence, `]`, `P`, `X`, `^` or `_` for a control string.  Empty for an
             escape sequence.
-        parameters: between kind and final byte; of a string, its text.
-        final: what ends it; empty for a control string.
+        parameters: what is between kind and final byte; the text of a control string.
+        final: the final byte; empty for a control string.
     """
 
     kind: bytes
@@ -45,55 +49,55 @@ class ControlSequence:
 
     @property
     def numbers(self) -> list[int]:
-        """The parameters as numbers, an empty one as 0; none where they are others."""
+        """The parameters as numbers, 0 if empty; none if one is not a number."""
         match = _NUMBERS.fullmatch(self.parameters)
         parts = match[1].split(b";") if match else ()
         return [int(part.partition(b":")[0] or 0) for part in parts]
 
 
-# No longer than the parser gives them: Python refuses to read very long numbers.
+# The limit is the parser's; Python refuses to convert very long numbers.
 _NUMBERS = re.compile(rb"[?>=<]?([0-9;:]{0,%d})" % _MAX_SEQUENCE_BYTES)
 _PLAIN = re.compile(rb"[^\x1b]+")
 # Whole sequences as they nearly always come: in one piece, without a control inside.
 _CONTROL_SEQUENCE = re.compile(rb"\x1b\[([\x30-\x3f]*[\x20-\x2f]*)([\x40-\x7e])")
 _ESCAPE_SEQUENCE = re.compile(rb"\x1b([\x20-\x2f]*)([0-OQ-WYZ\\`-~])")
-# What a torn sequence may go on with, by its kind; the rest is judged byte by byte.
+# What a partial sequence may continue with, by kind; `_take` handles other bytes.
 _RUNS = {
     **dict.fromkeys(_STRINGS, re.compile(rb"[^\x18\x1a\x1b]+")),
     _OSC: re.compile(rb"[^\x07\x18\x1a\x1b]+"),
     _CSI: re.compile(rb"[\x20-\x3f]+"),
 }
-_CONTROLS = re.compile(rb"[\x00-\x17\x19\x1c-\x1f]+")  # to be carried out at once
+_CONTROLS = re.compile(rb"[\x00-\x17\x19\x1c-\x1f]+")  # carried out at once
 _INTERMEDIATES = re.compile(rb"[\x20-\x2f]+")
 
 
 class SequenceParser:
-    """Takes bytes in any pieces, and gives text and whole sequences in order.
+    """Takes bytes in any pieces, and yields text and whole sequences in order.
 
     Attributes:
-        awaits_end: a control string was begun and not ended but at most broken off,
-            which not every terminal takes for its end: tmux does not in a DCS.
+        awaits_end: whether the last control string has had no end.  It may have been
+            cancelled, but not every terminal accepts that: tmux does not in a DCS.
     """
 
     def __init__(self) -> None:
-        self._torn = bytearray()  # a sequence that is not whole, behind its ESC
-        self._is_torn = False
-        self._string_escape = False  # inside a control string, behind an ESC
+        self._partial = bytearray()  # a sequence that is not whole, after its ESC
+        self._is_partial = False
+        self._string_escape = False  # inside a control string, after an ESC
         self.awaits_end = False
 
     @property
     def is_inside(self) -> bool:
-        """Whether a sequence has begun and not ended."""
-        return self._is_torn
+        """Whether a sequence has begun and has not ended."""
+        return self._is_partial
 
     def feed(self, data: bytes) -> Iterator[Text | ControlSequence]:
-        """Take bytes; what is in them, in order.
+        """Take bytes, and yield what is in them.
 
-        A torn sequence is held back until it is whole or turns out to be none.
+        A partial sequence is held back until it is whole or cancelled.
         """
         position, size = 0, len(data)
         while position < size:
-            if self._is_torn:
+            if self._is_partial:
                 position = self._take_run(data, position)
                 if position == size:
                     break
@@ -126,51 +130,55 @@ class SequenceParser:
 
     @property
     def _is_inside_string(self) -> bool:
-        return self._is_torn and bool(self._torn) and self._torn[0] in _STRINGS
+        return self._is_partial and bool(self._partial) and self._partial[0] in _STRINGS
 
     def _begin(self) -> None:
-        self._is_torn, self._string_escape = True, False
-        self._torn.clear()
+        self._is_partial, self._string_escape = True, False
+        self._partial.clear()
 
     def _end(
         self, event: Text | ControlSequence | None = None
     ) -> Text | ControlSequence | None:
-        self._is_torn = False
+        self._is_partial = False
         return event
 
     def _take_run(self, data: bytes, position: int) -> int:
-        """All of a torn sequence that needs no judging; where that ends."""
+        """Take what can only continue a partial sequence; return where that ends."""
         if self._string_escape and self._is_inside_string:
             return position
-        run = _RUNS.get(self._torn[0], _INTERMEDIATES) if self._torn else _INTERMEDIATES
+        run = (
+            _RUNS.get(self._partial[0], _INTERMEDIATES)
+            if self._partial
+            else _INTERMEDIATES
+        )
         match = run.match(data, position)
         if match is None:
             return position
-        room = _MAX_SEQUENCE_BYTES + 1 - len(self._torn)
-        self._torn += match[0][:room]
-        return match.end()  # what is too long is cut, and its end counts still
+        room = _MAX_SEQUENCE_BYTES + 1 - len(self._partial)
+        self._partial += match[0][:room]
+        return match.end()  # what is too long is cut, but its end still counts
 
     def _take(self, byte: int) -> Text | ControlSequence | None:
-        """The byte of a torn sequence behind a run."""
+        """Take the byte of a partial sequence that no run has taken."""
         if self._is_inside_string:
             return self._take_of_string(byte)
         if byte == _ESC:
             self._begin()
             return None
-        if byte in (_CAN, _SUB) or len(self._torn) > _MAX_SEQUENCE_BYTES:
+        if byte in (_CAN, _SUB) or len(self._partial) > _MAX_SEQUENCE_BYTES:
             return self._end()
         if byte >= 0x80:
             return self._end(Text(bytes([byte])))
         if byte == 0x7F:
             return None
-        if not self._torn and byte in _KINDS:
-            self._torn.append(byte)
+        if not self._partial and byte in _KINDS:
+            self._partial.append(byte)
             self.awaits_end = self.awaits_end or self._is_inside_string
             return None
-        if byte == _ST and not self._torn:
+        if byte == _ST and not self._partial:
             self.awaits_end = False
-        kind = bytes(self._torn[:1]) if self._torn[:1] == b"[" else b""
-        middle = bytes(self._torn[len(kind) :])
+        kind = bytes(self._partial[:1]) if self._partial[:1] == b"[" else b""
+        middle = bytes(self._partial[len(kind) :])
         return self._end(ControlSequence(kind, middle, bytes([byte])))
 
     def _take_of_string(self, byte: int) -> Text | ControlSequence | None:
@@ -183,4 +191,6 @@ class SequenceParser:
             self._string_escape = True
             return None
         self.awaits_end = False
-        return self._end(ControlSequence(bytes(self._torn[:1]), bytes(self._torn[1:])))
+        return self._end(
+            ControlSequence(bytes(self._partial[:1]), bytes(self._partial[1:]))
+        )

@@ -1,12 +1,12 @@
-r"""Which byte sequences a terminal sends by itself, not the person at it.
+r"""Recognises what a terminal sends by itself, as opposed to what the user types.
 
-A guest asks its terminal where the cursor is or which colours it has, and the answer
-arrives where the typing does.  `ReplyMatcher` recognises these answers byte by byte,
-so that they are not taken for typing.
+A guest may ask the terminal where the cursor is or which colours it has, and the reply
+arrives on the same descriptor as the keys.  `ReplyMatcher` recognises such replies byte
+by byte, so that they are not taken for typing.
 
 Rules from ECMA-48 (5.4 control sequences, 5.6 control strings) and xterm's "Control
 Sequences" (ctlseqs): cursor position and mode reports, device attributes and status,
-window reports, colour and other OSC answers, DCS answers, focus and mouse reports.
+window reports, colour and other OSC replies, DCS replies, focus and mouse reports.
 """
 
 import enum
@@ -15,13 +15,13 @@ _ESC, _BEL = 0x1B, 0x07
 _CSI, _OSC, _DCS = b"[]P"
 _STRING_END = b"\\"[0]
 
-# Final bytes of a control sequence that only a terminal sends, each with the private
-# prefixes (ECMA-48 5.4.1: bytes 3/12 to 3/15) that it may have.
+# Final bytes of the control sequences that only a terminal sends, with the private
+# prefixes (ECMA-48 5.4.1: bytes 3/12 to 3/15) that each may have; 0 means none.
 _REPORTS = {
     b"R"[0]: (0, b"?"[0]),  # CPR, DECXCPR
     b"c"[0]: (b"?"[0], b">"[0], b"="[0]),  # device attributes
     b"n"[0]: (0, b"?"[0]),  # device status
-    b"y"[0]: (0, b"?"[0]),  # DECRPM, behind "$"
+    b"y"[0]: (0, b"?"[0]),  # DECRPM, after "$"
     b"t"[0]: (0,),  # window reports
     b"x"[0]: (0,),  # DECREPTPARM
     b"u"[0]: (b"?"[0],),  # kitty keyboard flags
@@ -33,7 +33,7 @@ _NEEDS_PARAMETERS = b"Rntxy"
 
 
 class State(enum.Enum):
-    """What is known of a sequence after one more byte."""
+    """What is known about a sequence after one more byte."""
 
     MORE = "more"
     COMPLETE = "complete"
@@ -41,7 +41,7 @@ class State(enum.Enum):
 
 
 class ReplyMatcher:
-    """Follows one escape sequence and tells whether it is a terminal's reply."""
+    """Follows one sequence at a time and tells whether it is a terminal's reply."""
 
     def __init__(self) -> None:
         self.active = False
@@ -51,13 +51,13 @@ class ReplyMatcher:
         self._escaped = False  # inside a control string, after ESC
 
     def start(self) -> None:
-        """An ESC has come."""
+        """Begin a sequence; to be called for its ESC."""
         self.active = True
         self._kind = self._prefix = 0
         self._parameters = self._escaped = False
 
     def feed(self, byte: int) -> State:
-        """Take the next byte after the ESC; not active any more unless MORE."""
+        """Take the next byte after the ESC; the matcher stays active only on MORE."""
         state = self._next(byte)
         self.active = state is State.MORE
         return state
@@ -94,5 +94,5 @@ class ReplyMatcher:
         if byte == _ESC:
             self._escaped = True
             return State.MORE
-        # A control character ends the suspicion, so that Alt-] is forgotten at Enter.
+        # No reply contains a control character, so a typed Alt-] is forgotten at Enter.
         return State.NO_REPLY if byte < 0x20 else State.MORE

@@ -1,13 +1,15 @@
-r"""Colours, bold and the like: what SGR sequences have switched on.
+r"""Follows which colours, bold and other attributes SGR sequences have switched on.
 
 Rules from ECMA-48 8.3.117, xterm's ctlseqs (colours with several numbers), and what
-terminals have added (underlines of a kind and colour, super- and subscript).
+terminals have added: styles and colours of underlines (kitty, VTE, mintty), fonts (the
+Linux console, mintty), frames, super- and subscript (mintty).  All of it is in one
+table, because a terminal that does not know a number ignores it.
 """
 
 from collections.abc import Iterable
 from typing import Self
 
-# The parameter that switches a thing off, for those that switch it on.
+# The parameter that switches an attribute off, by those that switch it on.
 _OFF = {
     **dict.fromkeys((1, 2), 22),
     **dict.fromkeys((3, 20), 23),
@@ -23,30 +25,30 @@ _OFF = {
     58: 59,
     **dict.fromkeys((73, 74), 75),
 }
-_FONTS, _USUAL_FONT = range(11, 20), 10
-_LONG = (38, 48, 58)  # colours with more numbers behind them
-_LENGTHS = {b"5": 3, b"2": 5}  # of these, by the number that is next
+_FONTS, _DEFAULT_FONT = range(11, 20), 10
+_LONG = (38, 48, 58)  # colours, followed by more numbers
+_LENGTHS = {b"5": 3, b"2": 5}  # how many numbers, by the second one
 
 
 class Attributes:
-    """What differs from plain text."""
+    """The attributes that differ from plain text."""
 
     def __init__(self) -> None:
-        self._set: dict[int, bytes] = {}  # what switches off → what switched on
+        self._set: dict[int, bytes] = {}  # what switches it off -> what switched it on
         self._font = b""
 
     def __bool__(self) -> bool:
         return bool(self._set or self._font)
 
     def __or__(self, other: Self) -> Self:
-        """What differs in one or the other."""
+        """Return the attributes that are on in either."""
         both = self.copy()
         both._set |= other._set
         both._font = other._font or self._font
         return both
 
     def copy(self) -> Self:
-        """The same, to be kept."""
+        """Return a copy that later changes do not affect."""
         copy = type(self)()
         copy._set, copy._font = self._set.copy(), self._font
         return copy
@@ -54,17 +56,17 @@ class Attributes:
     def note(self, texts: Iterable[bytes]) -> None:
         """Take the parameters of SGR sequences, in order."""
         texts = list(texts)
-        # Of equal ones the last counts, whatever stands between them.
+        # Of equal ones only the last counts, whatever is between them.
         for text in reversed(dict.fromkeys(reversed(texts))):
             self._note(text)
 
     def undo(self) -> bytes:
-        """What makes text plain again."""
-        font = b"\x1b[%dm" % _USUAL_FONT if self._font else b""
+        """Return what makes text plain again."""
+        font = b"\x1b[%dm" % _DEFAULT_FONT if self._font else b""
         return font + (b"\x1b[m" if self._set else b"")
 
     def redo(self) -> bytes:
-        """What sets everything that is set."""
+        """Return what switches the same attributes on again."""
         settings = [self._font] if self._font else []
         settings += self._set.values()
         return b"".join(b"\x1b[%bm" % setting for setting in settings)
@@ -84,11 +86,11 @@ class Attributes:
     def _apply(self, code: int, kind: bytes, setting: bytes) -> None:
         if code == 0:
             self._set.clear()
-        elif code in _FONTS:  # which SGR 0 does not end on the Linux console
+        elif code in _FONTS:  # SGR 0 does not reset it on the Linux console
             self._font = setting
-        elif code == _USUAL_FONT:
+        elif code == _DEFAULT_FONT:
             self._font = b""
-        elif code in _OFF and not (code == 4 and kind == b"0"):  # an underline of none
+        elif code in _OFF and not (code == 4 and kind == b"0"):  # 4:0 is "no underline"
             self._set[_OFF[code]] = setting
         else:
             self._set.pop(_OFF.get(code, code), None)

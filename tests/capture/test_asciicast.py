@@ -1,4 +1,4 @@
-"""The recording's lines: valid JSON whatever comes, and the same text in any pieces."""
+"""Every line is valid JSON, and the pieces do not change the text."""
 
 import json
 from collections.abc import Callable
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from novaconsole.capture.asciicast import Encoder, header
 from support.pieces import CUTS, cut, thorough
 
-# Bytes as they come, and text with something that is none in between.
+# Random bytes, and text with bytes between that are not UTF-8.
 BYTES = st.one_of(
     st.binary(max_size=200),
     st.lists(st.one_of(st.text().map(str.encode), st.binary(max_size=3))).map(b"".join),
@@ -26,10 +26,10 @@ class Event(NamedTuple):
 
 
 def events(lines: bytes) -> list[Event]:
-    """What is in the lines, each of which is whole, in UTF-8 and JSON to the letter."""
+    """Read the lines; each must be whole, in UTF-8, and JSON."""
     *whole, rest = lines.decode().split("\n")
     assert rest == ""
-    # Readers in text mode may take these for the ends of lines.
+    # Readers in text mode may take these for line ends.
     assert not any(mark in line for line in whole for mark in "\r\v\f\x1c\x1d\x1e")
     return [Event(*json.loads(line)) for line in whole]
 
@@ -40,18 +40,18 @@ def text(code: str, found: list[Event]) -> str:
 
 @thorough
 @given(data=BYTES, cuts=CUTS)
-def test_pieces_do_not_change_the_text(data: bytes, cuts: list[int]) -> None:
+def test_the_pieces_do_not_change_the_text(data: bytes, cuts: list[int]) -> None:
     encoder = Encoder()
     lines = [encoder.output(1.0, piece) for piece in cut(data, cuts)]
     found = events(b"".join(lines) + encoder.end(1.0))
     assert text("o", found) == data.decode(errors="replace")
     assert {event.code for event in found} <= {"o"}
-    assert all(event.data for event in found), "no event without a reason"
+    assert all(event.data for event in found), "no empty events"
 
 
 @thorough
 @given(sent=DIRECTIONS)
-def test_the_directions_do_not_mix(sent: list[tuple[str, bytes]]) -> None:
+def test_input_and_output_are_decoded_apart(sent: list[tuple[str, bytes]]) -> None:
     encoder = Encoder()
     write = {"o": encoder.output, "i": encoder.input}
     lines = [write[code](0.0, data) for code, data in sent]
@@ -63,14 +63,14 @@ def test_the_directions_do_not_mix(sent: list[tuple[str, bytes]]) -> None:
 
 @thorough
 @given(microseconds=st.integers(min_value=0, max_value=10**15))
-def test_times_have_six_digits(microseconds: int) -> None:
+def test_times_are_in_microseconds(microseconds: int) -> None:
     line = Encoder().output(microseconds / 1e6, b"x")
     whole, part = divmod(microseconds, 10**6)
     assert line.startswith(b"[%d.%06d, " % (whole, part))
     assert events(line)[0].seconds == microseconds / 1e6
 
 
-def test_a_character_is_shown_when_it_is_whole() -> None:
+def test_a_character_is_held_back_until_it_is_whole() -> None:
     encoder = Encoder()
     first, *rest = (bytes([byte]) for byte in "€".encode())
     assert encoder.output(1.0, first) == b""
@@ -79,8 +79,8 @@ def test_a_character_is_shown_when_it_is_whole() -> None:
     assert encoder.end(4.0) == b""
 
 
-def test_text_stays_readable() -> None:
-    """Nothing is spelled out that need not be; the file is half as long."""
+def test_text_is_not_escaped_without_need() -> None:
+    """The file is readable, and half as long."""
     line = Encoder().output(0.5, "\x1b[32mgrün\r\n".encode())
     assert line == '[0.500000, "o", "\\u001b[32mgrün\\r\\n"]\n'.encode()
 
@@ -93,11 +93,13 @@ def test_text_stays_readable() -> None:
     ],
     ids=["resize", "marker"],
 )
-def test_what_happens_besides(line: Callable[[Encoder], bytes], event: Event) -> None:
+def test_resizes_and_markers_are_events(
+    line: Callable[[Encoder], bytes], event: Event
+) -> None:
     assert events(line(Encoder())) == [event]
 
 
-def test_the_header_says_what_is_recorded() -> None:
+def test_the_header_has_the_size_the_title_and_the_terminal() -> None:
     line = header(columns=81, lines=25, timestamp=1504467315, title="vm", term="vt100")
     assert line.endswith(b"\n")
     assert json.loads(line) == {
@@ -110,13 +112,13 @@ def test_the_header_says_what_is_recorded() -> None:
     }
 
 
-def test_without_a_terminal_there_is_no_environment() -> None:
+def test_without_a_terminal_the_header_has_no_environment() -> None:
     line = header(columns=80, lines=24, timestamp=0, title="vm", term=None)
     assert "env" not in json.loads(line)
 
 
-def test_a_name_that_is_no_text_does_no_harm() -> None:
-    """As Python gives the bytes of an argument that are no UTF-8."""
+def test_a_name_that_is_not_utf_8_is_replaced() -> None:
+    """Python gives such bytes of an argument as surrogates."""
     name = b"gr\xfcn\n".decode(errors="surrogateescape")
     line = header(columns=80, lines=24, timestamp=0, title=name, term=name)
     assert json.loads(line)["title"] == "gr?n\n"

@@ -1,18 +1,20 @@
-"""The log of a session: on and off, as it comes or for people, soon on the disk."""
+"""The log of a session: on and off, raw or plain, exact, and soon on the disk."""
 
-# ruff: noqa: ASYNC240 # nobody else waits while a test looks at a file
+# ruff: noqa: ASYNC240 # no other task is delayed while a test looks at a file
 
 import os
 import re
 import stat
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 import trio
 import trio.testing
 
-from novaconsole.capture.log import LogOptions, SessionLog
+from novaconsole.capture.log import LogFile, LogOptions, SessionLog
 from novaconsole.errors import UsageError
 from support.servers import AT_ONCE_SECONDS, nothing_left
 
@@ -29,7 +31,7 @@ def new_log(
 
 @pytest.fixture
 def make(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., SessionLog]:
-    """Makes logs in an empty directory; trouble is a failure."""
+    """Makes logs in an empty directory; an error of the disk fails the test."""
     monkeypatch.chdir(tmp_path)
 
     def make(**options: bool) -> SessionLog:
@@ -38,7 +40,7 @@ def make(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., Sessi
     return make
 
 
-async def test_without_a_name_nothing_is_written(
+async def test_a_log_that_was_not_started_writes_nothing(
     make: Callable[..., SessionLog], tmp_path: Path
 ) -> None:
     log = make(plain=True)
@@ -48,7 +50,7 @@ async def test_without_a_name_nothing_is_written(
     assert list(tmp_path.iterdir()) == []
 
 
-async def test_the_name_is_filled_in(
+async def test_the_fields_of_the_name_are_filled_in(
     make: Callable[..., SessionLog], tmp_path: Path
 ) -> None:
     with nothing_left():
@@ -91,7 +93,7 @@ async def test_a_bad_name_opens_nothing(
         ),
     ],
 )
-async def test_what_is_written(
+async def test_each_form_of_log_has_every_line(
     make: Callable[..., SessionLog],
     tmp_path: Path,
     options: dict[str, bool],
@@ -139,7 +141,7 @@ async def test_an_unfinished_line_is_in_the_file_within_a_second(
     assert path.read_bytes() == b"login: root\n"
 
 
-async def test_nobody_wakes_up_for_a_log_that_is_up_to_date(
+async def test_a_log_that_is_up_to_date_wakes_no_task(
     make: Callable[..., SessionLog], autojump_clock: trio.testing.MockClock
 ) -> None:
     class Steps(trio.abc.Instrument):
@@ -162,7 +164,7 @@ async def test_nobody_wakes_up_for_a_log_that_is_up_to_date(
     assert steps.count == 0
 
 
-async def test_stopped_and_started_it_goes_on_in_the_same_file(
+async def test_a_log_that_is_started_again_continues_in_the_same_file(
     make: Callable[..., SessionLog], tmp_path: Path
 ) -> None:
     path = tmp_path / "log"
@@ -181,7 +183,7 @@ async def test_stopped_and_started_it_goes_on_in_the_same_file(
     assert path.read_bytes() == b"logged\nagain\n"
 
 
-async def test_without_a_name_it_is_started_under_one_of_its_own(
+async def test_a_log_without_a_name_gets_an_automatic_one(
     make: Callable[..., SessionLog], tmp_path: Path
 ) -> None:
     with nothing_left():
@@ -199,7 +201,7 @@ async def test_without_a_name_it_is_started_under_one_of_its_own(
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
-async def test_a_log_that_cannot_be_started_is_told(
+async def test_a_log_that_cannot_be_started_gives_a_message(
     make: Callable[..., SessionLog], tmp_path: Path
 ) -> None:
     tmp_path.rmdir()
@@ -212,41 +214,41 @@ async def test_a_log_that_cannot_be_started_is_told(
 @pytest.mark.parametrize(
     "options", [{}, {"plain": True}, {"timestamps": True}], ids=str
 )
-async def test_a_full_disk_is_told_once_and_the_log_can_be_started_again(
+async def test_a_full_disk_is_reported_once_and_the_log_can_be_started_again(
     options: dict[str, bool],
 ) -> None:
-    trouble: list[str] = []
+    errors: list[str] = []
     with nothing_left():
-        log = new_log(trouble.append, **options)
+        log = new_log(errors.append, **options)
         log.start("/dev/full")
         for _ in range(3):
             await log.write(b"x\n")
             assert log.path is None
         log.close()
-        assert trouble == ["log /dev/full: No space left on device; the log ends here"]
+        assert errors == ["log /dev/full: No space left on device; the log ends here"]
         assert log.toggle() == "log: writing to /dev/full"
         log.close()
-    assert len(trouble) == 1
+    assert len(errors) == 1
 
 
-async def test_a_disk_that_is_full_at_the_end_is_told_once() -> None:
-    trouble: list[str] = []
-    log = new_log(trouble.append, plain=True)
+async def test_a_disk_that_is_full_at_the_end_is_reported_once() -> None:
+    errors: list[str] = []
+    log = new_log(errors.append, plain=True)
     log.start("/dev/full")
     await log.write(b"$ ")
     log.close()
     log.close()
-    assert trouble == ["log /dev/full: No space left on device; the log ends here"]
+    assert errors == ["log /dev/full: No space left on device; the log ends here"]
 
 
-async def test_it_can_be_stopped_while_it_waits_for_the_reader_of_a_pipe(
+async def test_a_log_can_be_stopped_while_it_waits_for_the_reader_of_a_pipe(
     make: Callable[..., SessionLog], tmp_path: Path
 ) -> None:
-    """Whoever types waits for nothing; what waits goes on without the log."""
+    """The keyboard does not wait, and the tasks that wrote continue without a log."""
     os.mkfifo(tmp_path / "pipe")
     reader = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
-    trouble: list[str] = []
-    log = new_log(trouble.append, timestamps=True)
+    errors: list[str] = []
+    log = new_log(errors.append, timestamps=True)
     log.start("pipe")
     async with trio.open_nursery() as nursery:
         for count, data in ((1, b"x" * 200_000), (2, b"y")):
@@ -266,7 +268,7 @@ async def test_a_slow_reader_gets_lines_and_prompts_in_order(
     os.mkfifo(tmp_path / "pipe")
     reader = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
     received, line = b"", b"x" * 1000 + b"\n"
-    wanted = line * 200 + b"prompt\n"
+    expected = line * 200 + b"prompt\n"
     log = make(plain=True)
     log.start("pipe")
     async with trio.open_nursery() as nursery:
@@ -280,4 +282,185 @@ async def test_a_slow_reader_gets_lines_and_prompts_in_order(
     log.close()
     received += os.read(reader, 10_000)
     os.close(reader)
-    assert received == wanted
+    assert received == expected
+
+
+# ---- the file
+
+DATA = bytes(range(256)) * 4096  # a MiB; a pipe holds 64 KiB
+
+
+@contextmanager
+def logging_to(path: Path, *, overwrite: bool = False) -> Iterator[LogFile]:
+    with nothing_left():
+        log = LogFile(path, overwrite=overwrite)
+        try:
+            yield log
+        finally:
+            log.close(no_error)
+        assert not log.is_open
+        log.close(no_error)  # once more does no harm
+
+
+def no_error(message: str) -> None:
+    pytest.fail(message)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "console.log"
+
+
+async def test_bytes_are_exact(path: Path) -> None:
+    with logging_to(path) as log:
+        assert log.is_open
+        assert log.path == path
+        for piece in (DATA, b"", b"\r\n\x1b[0m\xff", b"end"):
+            await log.write(piece, no_error)
+    assert path.read_bytes() == DATA + b"\r\n\x1b[0m\xffend"
+
+
+async def test_bytes_are_in_the_file_when_the_call_returns(path: Path) -> None:
+    """SIGKILL can lose nothing that was written."""
+    with logging_to(path) as log:
+        for count in range(1, 4):
+            await log.write(b"x", no_error)
+            assert path.read_bytes() == b"x" * count
+
+
+@pytest.mark.parametrize("umask", [0o000, 0o022, 0o077])
+async def test_a_new_log_has_mode_0600(path: Path, umask: int) -> None:
+    before = os.umask(umask)
+    try:
+        with logging_to(path):
+            pass
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+async def test_an_old_log_is_appended_to_and_keeps_its_mode(path: Path) -> None:
+    path.write_bytes(b"old ")
+    path.chmod(0o640)
+    with logging_to(path) as log:
+        await log.write(b"new ", no_error)
+        with path.open("ab") as other:  # such as another novaconsole
+            other.write(b"other ")
+        await log.write(b"newer", no_error)
+    assert path.read_bytes() == b"old new other newer"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o640
+
+
+async def test_overwrite_empties_the_file(path: Path) -> None:
+    path.write_bytes(b"a long old log")
+    with logging_to(path, overwrite=True) as log:
+        assert path.read_bytes() == b""
+        await log.write(b"new", no_error)
+    assert path.read_bytes() == b"new"
+
+
+async def test_a_full_disk_ends_the_log_with_one_message() -> None:
+    errors: list[str] = []
+    with logging_to(Path("/dev/full")) as log:
+        for _ in range(3):
+            await log.write(b"x", errors.append)
+            assert not log.is_open
+    [message] = errors
+    assert "/dev/full" in message
+    assert "No space left on device" in message
+    assert "\n" not in message
+
+
+@pytest.mark.parametrize(
+    "last", ["await log.write(b'y' * 700, print)", "log.close(print, b'y' * 700)"]
+)
+async def test_a_disk_that_fills_up_keeps_what_fits(path: Path, last: str) -> None:
+    """The limit of a file's size takes the place of a full disk."""
+    program = f"""
+import resource, signal, trio
+from pathlib import Path
+from novaconsole.capture.log import LogFile
+
+async def write():
+    log = LogFile(Path({str(path)!r}))
+    await log.write(b"x" * 700, print)
+    {last}
+    await log.write(b"z" * 700, print)
+
+soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
+trio.run(write)
+resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+"""
+    done = await trio.run_process(
+        [sys.executable, "-c", program], capture_stdout=True, capture_stderr=True
+    )
+    assert done.stderr == b""
+    assert done.stdout.decode().splitlines() == [
+        f"log {path}: File too large; the log ends here"
+    ]
+    assert path.read_bytes() == b"x" * 700 + b"y" * 300
+
+
+@pytest.mark.parametrize("where", ["missing/console.log", ".", "file/console.log"])
+async def test_a_path_that_cannot_be_written_is_wrong_usage(
+    where: str, tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    with nothing_left(), pytest.raises(UsageError) as caught:
+        LogFile(tmp_path / where)
+    assert str(tmp_path / where) in str(caught.value)
+    assert caught.value.exit_status == 2
+    assert caught.value.hint
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root can write everywhere")
+async def test_a_file_without_write_permission_is_wrong_usage(path: Path) -> None:
+    path.touch(mode=0o400)
+    with pytest.raises(UsageError, match="Permission denied"):
+        LogFile(path)
+
+
+async def test_a_fifo_without_a_reader_is_wrong_usage(path: Path) -> None:
+    """A blocking open would wait for ever."""
+    os.mkfifo(path)
+    with nothing_left(), pytest.raises(UsageError, match="No such device"):
+        LogFile(path)
+
+
+async def test_a_fifo_with_a_slow_reader_gets_everything(path: Path) -> None:
+    """The task that writes waits and can be cancelled; other tasks run."""
+    os.mkfifo(path)
+    reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    received = b""
+    try:
+        with logging_to(path) as log:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(log.write, DATA, no_error)
+                await trio.testing.wait_all_tasks_blocked()
+                assert nursery.child_tasks  # a pipe does not hold so much
+                with trio.fail_after(AT_ONCE_SECONDS):
+                    while len(received) < len(DATA):
+                        await trio.lowlevel.wait_readable(reader)
+                        received += os.read(reader, 10_000)
+            with trio.move_on_after(0.1) as scope:
+                await log.write(DATA, no_error)
+            assert scope.cancelled_caught
+    finally:
+        os.close(reader)
+    assert received == DATA
+
+
+async def test_a_fifo_whose_reader_leaves_ends_the_log_with_one_message(
+    path: Path,
+) -> None:
+    os.mkfifo(path)
+    reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    errors: list[str] = []
+    with logging_to(path) as log:
+        os.close(reader)
+        for _ in range(3):
+            await log.write(b"x", errors.append)
+    [message] = errors
+    assert "Broken pipe" in message

@@ -1,4 +1,4 @@
-"""Plain text is what a terminal showed, line by line, however its output came."""
+"""Plain text is what a terminal showed, line by line, in any pieces."""
 
 import random
 import re
@@ -28,9 +28,9 @@ BITS = [
     *(b"\x1b]0;\xc3\xa9", b"\x18", "\x9b31m".encode(), b"\x1b[" + b"9" * 300 + b"C"),
 ]
 OUTPUT = st.lists(st.sampled_from(BITS) | st.binary(max_size=3), max_size=30)
-# No end of a line among it, and whole characters.
+# Without line ends, and with whole characters only.
 UNFINISHED = [bit for bit in BITS if b"\n" not in bit and bit not in BITS[4:6]]
-# What pyte understands in the same way; its screen has no end to the right.
+# What pyte understands in the same way, on a screen that is wide enough.
 SHOWN = [bit for bit in BITS[:3] + BITS[6:13] if bit != b"\n"]
 SHOWN += [b"\x1b[m", b"\x1b[1;31m", b"\x1b[K", b"\x1b[1K", b"\x1b[2K", b"\x1b[2P"]
 SHOWN += [
@@ -43,30 +43,30 @@ SHOWN += [
 ]
 
 
-def plain(*pieces: bytes, stamp: bytes = b"") -> bytes:
+def plain(*pieces: bytes, timestamp: bytes = b"") -> bytes:
     text = PlainText()
-    return b"".join(text.feed(piece, stamp) for piece in pieces) + text.finish()
+    return b"".join(text.feed(piece, timestamp) for piece in pieces) + text.finish()
 
 
-def plain_with_pauses(data: bytes, cuts: list[int], stamp: bytes = b"") -> bytes:
-    """As somebody who makes a pause at each cut."""
+def plain_with_pauses(data: bytes, cuts: list[int], timestamp: bytes = b"") -> bytes:
+    """Return the log if the guest pauses at each cut."""
     text, out = PlainText(), b""
     for piece in cut(data, cuts):
-        out += text.feed(piece, stamp)
+        out += text.feed(piece, timestamp)
         out += text.flush()
-        assert not text.is_behind
+        assert not text.has_pending
     return out + text.finish()
 
 
 @thorough
 @given(OUTPUT.map(b"".join), CUTS)
 def test_the_pieces_make_no_difference(data: bytes, cuts: list[int]) -> None:
-    assert plain(*cut(data, cuts), stamp=b"> ") == plain(data, stamp=b"> ")
+    assert plain(*cut(data, cuts), timestamp=b"> ") == plain(data, timestamp=b"> ")
 
 
 @thorough
 @given(st.lists(st.sampled_from(SHOWN), max_size=40).map(b"".join), CUTS)
-def test_lines_are_what_a_terminal_shows(data: bytes, cuts: list[int]) -> None:
+def test_lines_are_as_a_terminal_shows_them(data: bytes, cuts: list[int]) -> None:
     screen = pyte.Screen(500, 50)
     pyte.ByteStream(screen).feed(data)
     lines = plain(*cut(data, cuts)).decode().splitlines()
@@ -78,13 +78,13 @@ def test_lines_are_what_a_terminal_shows(data: bytes, cuts: list[int]) -> None:
 
 @thorough
 @given(OUTPUT.map(b"".join))
-def test_nothing_but_text_is_left(data: bytes) -> None:
+def test_no_control_characters_are_left(data: bytes) -> None:
     text = plain(data).decode()
     assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]", text)
 
 
 @pytest.mark.parametrize(
-    ("data", "wanted"),
+    ("data", "expected"),
     [
         (b"[  OK  ]\r\n", b"[  OK  ]\n"),
         (b"[\x1b[0;32m  OK  \x1b[0m] up\r\n", b"[  OK  ] up\n"),
@@ -107,8 +107,8 @@ def test_nothing_but_text_is_left(data: bytes) -> None:
         (b"", b""),
     ],
 )
-def test_what_people_read(data: bytes, wanted: bytes) -> None:
-    assert plain(data) == wanted
+def test_the_text_of_usual_output(data: bytes, expected: bytes) -> None:
+    assert plain(data) == expected
 
 
 # ---- what is unfinished
@@ -116,38 +116,36 @@ def test_what_people_read(data: bytes, wanted: bytes) -> None:
 
 @thorough
 @given(st.lists(st.sampled_from([b"a", b" ", b"\t", b"\r\n", "é".encode()])), CUTS)
-def test_pauses_leave_no_trace_where_lines_only_go_on(
+def test_pauses_change_nothing_if_lines_only_continue(
     bits: list[bytes], cuts: list[int]
 ) -> None:
     data = b"".join(bits)
-    assert plain_with_pauses(data, cuts, b"> ") == plain(data, stamp=b"> ")
+    assert plain_with_pauses(data, cuts, b"> ") == plain(data, timestamp=b"> ")
 
 
 @thorough
 @given(OUTPUT.map(b"".join), CUTS)
-def test_with_pauses_every_line_still_comes_as_it_ended(
-    data: bytes, cuts: list[int]
-) -> None:
+def test_pauses_lose_no_final_form_of_a_line(data: bytes, cuts: list[int]) -> None:
     lines = iter(plain_with_pauses(data, cuts).split(b"\n"))
     for line in plain(data).split(b"\n"):
-        assert line in lines  # behind the one before
+        assert line in lines  # after the one before
 
 
 @thorough
 @given(st.lists(st.sampled_from(UNFINISHED)).map(b"".join))
-def test_after_a_pause_the_unfinished_line_is_there(data: bytes) -> None:
+def test_after_a_pause_the_unfinished_line_is_in_the_log(data: bytes) -> None:
     text = PlainText()
     log = text.feed(data) + text.flush()
     shown = plain(data).removesuffix(b"\n")
     assert shown.rstrip(b" ") == log.rstrip(b" ")
 
 
-def test_a_pause_in_a_prompt() -> None:
+def test_a_prompt_is_written_at_a_pause_and_continued() -> None:
     text = PlainText()
     assert text.feed(b"\r\n\x1b[0mlogin: ", b"1 ") == b"1 \n"
-    assert text.is_behind
+    assert text.has_pending
     assert text.flush() == b"1 login: "
-    assert not text.is_behind
+    assert not text.has_pending
     assert text.flush() == b""
     assert text.feed(b"ad", b"2 ") + text.feed(b"min", b"3 ") == b""
     assert text.flush() == b"admin"
@@ -155,22 +153,24 @@ def test_a_pause_in_a_prompt() -> None:
     assert text.finish() == b"4 Password: \n"
 
 
-def test_a_line_has_the_time_of_its_first_byte() -> None:
+def test_a_line_has_the_timestamp_of_its_first_byte() -> None:
     text = PlainText()
     pieces = [(b"a", b"1 "), (b"b\r\nc", b"2 "), (b"d\r\n", b"3 "), (b"e\nf\n", b"4 ")]
     out = b"".join(text.feed(*piece) for piece in pieces)
     assert out == b"1 ab\n2 cd\n4 e\n4 f\n"
 
 
-def test_what_is_held_back_is_not_forgotten_over_bytes_without_text() -> None:
+def test_bytes_without_text_do_not_lose_what_is_held_back() -> None:
     text, line = PlainText(), b"x" * (40 * KIB) + b"tail"
     out = text.feed(line) + text.feed(b"\x1b[m")
     assert out != line
-    assert text.is_behind
+    assert text.has_pending
     assert out + text.flush() == line
 
 
-def test_what_has_changed_since_a_pause_is_written_again_with_its_own_time() -> None:
+def test_a_line_that_changed_since_a_pause_is_written_again_with_a_new_timestamp() -> (
+    None
+):
     text = PlainText()
     assert text.feed(b" 10%", b"1 ") + text.flush() == b"1  10%"
     assert text.feed(b"\r 20%", b"2 ") + text.feed(b"\r 30%", b"3 ") == b""
@@ -178,7 +178,7 @@ def test_what_has_changed_since_a_pause_is_written_again_with_its_own_time() -> 
     assert text.feed(b"\r100%\r\n", b"4 ") == b"\n4 100%\n"
 
 
-def test_erasing_tells_nothing_new_until_the_line_ends() -> None:
+def test_erasing_writes_nothing_until_the_line_ends() -> None:
     text = PlainText()
     assert text.feed(b"$ rm") + text.flush() == b"$ rm"
     assert text.feed(b"\b \b") + text.flush() == b""
@@ -186,13 +186,13 @@ def test_erasing_tells_nothing_new_until_the_line_ends() -> None:
     assert text.feed(b"$ ls\r\n") == b"\n$ ls\n"
 
 
-def test_a_character_is_not_torn_by_a_pause() -> None:
+def test_a_pause_does_not_split_a_character() -> None:
     text = PlainText()
     assert text.feed(b"10 \xe2\x82") + text.flush() == b"10 "
     assert text.feed(b"\xac") + text.flush() == "€".encode()
 
 
-def test_what_was_written_is_ended_though_nothing_is_held_back() -> None:
+def test_finish_ends_a_line_that_was_written_at_a_pause() -> None:
     text = PlainText()
     assert text.feed(b"$ ") + text.flush() + text.finish() == b"$ \n"
     assert text.finish() == b""
@@ -214,7 +214,7 @@ def test_what_was_written_is_ended_though_nothing_is_held_back() -> None:
         b"\0",
     ],
 )
-def test_a_line_without_end_is_not_kept(bit: bytes) -> None:
+def test_a_line_without_end_uses_bounded_memory(bit: bytes) -> None:
     text, kept = PlainText(), 0
     piece = bit * (64 * KIB // len(bit))
     for _ in range(20):
@@ -227,5 +227,5 @@ def test_a_line_without_end_is_not_kept(bit: bytes) -> None:
 def test_a_long_line_is_whole() -> None:
     line = random.Random(1).randbytes(400 * KIB).hex().encode()
     pieces = cut(line + b"\r\nnext", list(range(0, len(line), 1000)))
-    assert plain(*pieces, stamp=b"> ") == b"> " + line + b"\n> next\n"
+    assert plain(*pieces, timestamp=b"> ") == b"> " + line + b"\n> next\n"
     assert plain_with_pauses(line, [5000, 5001, 100_000], b"> ") == b"> " + line + b"\n"

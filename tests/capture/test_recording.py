@@ -1,6 +1,6 @@
-"""The recording's file: private, valid at every moment, and never in the way."""
+"""The recording is private, valid at every moment, and delays nothing."""
 
-# ruff: noqa: ASYNC240 # nobody else waits while a test looks at a file
+# ruff: noqa: ASYNC240 # no other task is delayed while a test looks at a file
 
 import json
 import os
@@ -22,14 +22,14 @@ from support.servers import TOKEN, nothing_left
 SIZE = os.terminal_size((81, 25))
 
 
-def no_trouble(sentence: str) -> None:
-    pytest.fail(sentence)
+def no_error(message: str) -> None:
+    pytest.fail(message)
 
 
 @contextmanager
 def recording_to(
     path: Path,
-    on_trouble: Callable[[str], None] = no_trouble,
+    on_error: Callable[[str], None] = no_error,
     *,
     title: str = "vm",
     with_input: bool = False,
@@ -40,7 +40,7 @@ def recording_to(
             RecordingOptions(str(path), overwrite=overwrite, with_input=with_input),
             title,
             lambda: title,
-            on_trouble,
+            on_error,
         )
         try:
             yield recording
@@ -51,7 +51,7 @@ def recording_to(
 
 
 def lines(path: Path) -> list[Any]:
-    """The header and the events; fails if one of them is not whole."""
+    """Return the header and the events; all must be whole."""
     *whole, rest = path.read_bytes().split(b"\n")
     assert rest == b""
     return [json.loads(line) for line in whole]
@@ -62,7 +62,7 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "vm.cast"
 
 
-async def test_what_happens_is_written_down(path: Path, mock_clock: MockClock) -> None:
+async def test_every_event_has_its_time(path: Path, mock_clock: MockClock) -> None:
     mock_clock.jump(1000)
     with recording_to(path, with_input=True) as recording:
         recording.resize(SIZE)
@@ -86,7 +86,7 @@ async def test_what_happens_is_written_down(path: Path, mock_clock: MockClock) -
 
 
 async def test_every_event_is_in_the_file_before_the_call_returns(path: Path) -> None:
-    """Nothing is held back that SIGKILL could take away."""
+    """SIGKILL can lose nothing that was written."""
     with recording_to(path) as recording:
         for count in range(1, 4):
             recording.output(b"x")
@@ -94,7 +94,7 @@ async def test_every_event_is_in_the_file_before_the_call_returns(path: Path) ->
 
 
 async def test_an_event_is_one_write(path: Path) -> None:
-    """So SIGKILL finds the line in the file or not, but for what a kernel cuts off."""
+    """After SIGKILL a line is in the file or not, unless the kernel cuts it."""
     with recording_to(path) as recording:
         recording.mark("attached to vm")
         before = writes()
@@ -104,14 +104,14 @@ async def test_an_event_is_one_write(path: Path) -> None:
 
 
 def writes() -> int:
-    """How often this process has called write (proc(5))."""
+    """How many times this process has called write (proc(5))."""
     counts = dict(
         line.split(": ") for line in Path("/proc/self/io").read_text().splitlines()
     )
     return int(counts["syscw"])
 
 
-async def test_what_is_typed_is_recorded_only_if_that_is_wanted(path: Path) -> None:
+async def test_input_is_not_recorded_by_default(path: Path) -> None:
     with recording_to(path) as recording:
         recording.output(b"Password: ")
         recording.input(b"secret\r")
@@ -133,7 +133,7 @@ async def test_half_a_character_at_the_end_is_replaced(path: Path) -> None:
 # ---- the header
 
 
-async def test_without_a_terminal_a_size_is_made_up(path: Path) -> None:
+async def test_without_a_terminal_the_size_is_80_by_24(path: Path) -> None:
     with recording_to(path) as recording:
         recording.resize(os.terminal_size((0, 0)))
         recording.output(b"x")
@@ -143,7 +143,7 @@ async def test_without_a_terminal_a_size_is_made_up(path: Path) -> None:
     assert [event[1] for event in events] == ["o"]
 
 
-async def test_a_size_that_stays_is_no_event(path: Path) -> None:
+async def test_an_unchanged_size_is_not_an_event(path: Path) -> None:
     with recording_to(path) as recording:
         for size in ((90, 30), SIZE):
             recording.resize(os.terminal_size(size))
@@ -155,7 +155,7 @@ async def test_a_size_that_stays_is_no_event(path: Path) -> None:
     assert [event[2] for event in events if event[1] == "r"] == ["90x30"]
 
 
-async def test_of_the_environment_only_the_kind_of_the_terminal_is_told(
+async def test_of_the_environment_only_term_is_recorded(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TERM", "vt220")
@@ -165,22 +165,22 @@ async def test_of_the_environment_only_the_kind_of_the_terminal_is_told(
 
 
 @pytest.mark.parametrize("name", [f"ws://h/?token={TOKEN}", "vm\x1b[31m\nred"])
-async def test_no_token_and_no_sequence_is_in_its_own_words(
+async def test_title_and_markers_have_no_token_and_no_control_characters(
     path: Path, name: str
 ) -> None:
     with recording_to(path, title=name) as recording:
         recording.mark(f"attached to {name}")
     header, [_, _, label] = lines(path)
-    for words in (header["title"], label):
-        assert TOKEN not in words
-        assert words.isprintable()
+    for text in (header["title"], label):
+        assert TOKEN not in text
+        assert text.isprintable()
 
 
 # ---- the file
 
 
 @pytest.mark.parametrize("umask", [0o000, 0o022, 0o077])
-async def test_a_recording_is_for_its_owner_alone(path: Path, umask: int) -> None:
+async def test_a_recording_has_mode_0600(path: Path, umask: int) -> None:
     before = os.umask(umask)
     try:
         with recording_to(path):
@@ -189,7 +189,7 @@ async def test_a_recording_is_for_its_owner_alone(path: Path, umask: int) -> Non
         os.umask(before)
 
 
-async def test_a_session_that_never_came_about_leaves_nothing_in_the_way(
+async def test_a_recording_without_events_leaves_an_empty_file_that_can_be_used_again(
     path: Path,
 ) -> None:
     for _ in range(2):
@@ -198,16 +198,16 @@ async def test_a_session_that_never_came_about_leaves_nothing_in_the_way(
         assert path.read_bytes() == b""
 
 
-async def test_a_file_with_something_in_it_is_refused(path: Path) -> None:
+async def test_a_file_that_is_not_empty_is_refused(path: Path) -> None:
     path.write_bytes(b"precious")
     with nothing_left(), pytest.raises(UsageError, match="already") as caught:
-        Recording(RecordingOptions(str(path)), "vm", lambda: "vm", no_trouble)
+        Recording(RecordingOptions(str(path)), "vm", lambda: "vm", no_error)
     assert caught.value.exit_status == 2
     assert "--overwrite" in (caught.value.hint or "")
     assert path.read_bytes() == b"precious"
 
 
-async def test_overwrite_starts_afresh(path: Path) -> None:
+async def test_overwrite_empties_the_file(path: Path) -> None:
     path.write_bytes(b"a long old recording")
     with recording_to(path, overwrite=True) as recording:
         recording.output(b"new")
@@ -215,39 +215,39 @@ async def test_overwrite_starts_afresh(path: Path) -> None:
 
 
 @pytest.mark.parametrize("where", ["missing/vm.cast", ".", "file/vm.cast"])
-async def test_a_path_that_cannot_be_written(where: str, tmp_path: Path) -> None:
+async def test_a_path_that_cannot_be_written_is_wrong_usage(
+    where: str, tmp_path: Path
+) -> None:
     (tmp_path / "file").touch()
     with nothing_left(), pytest.raises(UsageError) as caught:
-        Recording(
-            RecordingOptions(str(tmp_path / where)), "vm", lambda: "vm", no_trouble
-        )
+        Recording(RecordingOptions(str(tmp_path / where)), "vm", lambda: "vm", no_error)
     assert f"cannot write the recording {tmp_path / where}" in str(caught.value)
     assert "--record" in (caught.value.hint or "")
 
 
-# ---- trouble
+# ---- errors
 
 
-async def test_a_full_disk_is_told_once() -> None:
-    trouble: list[str] = []
-    with recording_to(Path("/dev/full"), trouble.append) as recording:
+async def test_a_full_disk_ends_the_recording_with_one_message() -> None:
+    errors: list[str] = []
+    with recording_to(Path("/dev/full"), errors.append) as recording:
         for _ in range(3):
             recording.output(b"x")
             assert not recording.is_open
-    assert trouble == [
+    assert errors == [
         "recording /dev/full: No space left on device; the recording ends here"
     ]
 
 
 async def test_a_disk_that_fills_up_keeps_the_lines_that_fit(path: Path) -> None:
-    """A limit for the size of files stands in for the disk."""
+    """The limit of a file's size takes the place of a full disk."""
     program = f"""
 import os, resource, signal, trio
-from pathlib import Path
 from novaconsole.capture.recording import Recording, RecordingOptions
 
 async def record():
-    recording = Recording(Path({str(path)!r}), lambda: "vm", print)
+    options = RecordingOptions({str(path)!r})
+    recording = Recording(options, "vm", lambda: "vm", print)
     for letter in b"xyz":
         recording.output(bytes([letter]) * 400)
     recording.end()
@@ -268,17 +268,17 @@ resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert [event[2] for event in lines(path)[1:]] == ["x" * 400, "y" * 400]
 
 
-async def test_a_reader_who_is_slow_is_not_waited_for(path: Path) -> None:
+async def test_a_slow_reader_of_a_fifo_ends_the_recording(path: Path) -> None:
     os.mkfifo(path)
     reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
-    trouble: list[str] = []
+    errors: list[str] = []
     try:
-        with recording_to(path, trouble.append) as recording:
+        with recording_to(path, errors.append) as recording:
             for _ in range(100):
                 recording.output(b"x" * 10_000)
         *whole, _ = os.read(reader, 1 << 20).split(b"\n")
     finally:
         os.close(reader)
-    assert [json.loads(line) for line in whole], "up to there it is valid"
-    [sentence] = trouble
-    assert "the recording ends here" in sentence
+    assert [json.loads(line) for line in whole], "valid up to there"
+    [message] = errors
+    assert "the recording ends here" in message

@@ -248,7 +248,7 @@ def test_a_recording_that_is_refused_leaves_the_old_log(run: Runner) -> None:
 
     done = run("--url", URL, "--log", str(log), "--record", str(cast))
 
-    assert_wrong_usage(done, "old.cast is there already")
+    assert_wrong_usage(done, "old.cast already exists")
     assert (log.read_bytes(), cast.read_bytes()) == (b"old", b"old")
 
 
@@ -257,7 +257,9 @@ def test_a_bad_name_for_the_log_is_told_before_the_cloud_is_asked(
     run: Runner, cloud: FakeCloud, name: str
 ) -> None:
     before = set(run.home.iterdir())
-    assert_wrong_usage(run("vm", "--cloud", "fake", "--log", name), "name of a file")
+    assert_wrong_usage(
+        run("vm", "--cloud", "fake", "--log", name), "a file name cannot contain"
+    )
     assert set(run.home.iterdir()) == before
     assert not cloud.requests
 

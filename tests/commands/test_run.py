@@ -193,7 +193,10 @@ async def test_a_password_prompt_that_was_left_is_left() -> None:
 REFUSED = {
     "grub": ("while :; do printf 'grub> '; read x; done", "boot loader"),
     "python": ("while :; do printf '>>> '; read x; done", "neither a login .* '>>> '"),
-    "no shell": ("while :; do printf '$ '; read x; done", "does not answer like one"),
+    "no shell": (
+        "while :; do printf '$ '; read x; done",
+        "does not answer like a shell",
+    ),
     "no sh": (r"printf '$ '; read x; x=${x% *}; echo ${x##* }_x; read y", "no sh"),
 }
 
@@ -211,9 +214,9 @@ async def test_what_is_no_shell_is_refused(where: str) -> None:
 @pytest.mark.parametrize(
     ("login", "password", "words"),
     [
-        (None, PASSWORD, "wants a login"),
-        (USER, None, "wants a password for 'root'"),
-        (USER, "wrong", "does not let 'root' log in"),
+        (None, PASSWORD, "asks for a login"),
+        (USER, None, "asks for the password of 'root'"),
+        (USER, "wrong", "refused to log in 'root'"),
     ],
 )
 async def test_no_way_in(login: str | None, password: str | None, words: str) -> None:
@@ -230,7 +233,9 @@ async def test_no_way_in(login: str | None, password: str | None, words: str) ->
 async def test_a_command_that_ends_the_shell_above_it(guest: str) -> None:
     """And whoever was logged in is logged out."""
     async with attached(guest) as console:
-        with pytest.raises(GuestNotReady, match="has ended the shell that ran it"):
+        with pytest.raises(
+            GuestNotReady, match="the command ended the shell that ran it"
+        ):
             await console.run("kill -9 0", login=USER, password=PASSWORD)
         await console.send(b"\r")
         await console.expect("login: $", timeout=PATIENCE)

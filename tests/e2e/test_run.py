@@ -55,8 +55,8 @@ def test_it_is_like_ssh_host_command(tmp_path: Path, guest: str) -> None:
     ("password", "status", "words"),
     [
         (PASSWORD, 0, ""),
-        ("wrong-4711", 1, "does not let 'root' log in"),
-        (None, 1, "wants a password for 'root'"),
+        ("wrong-4711", 1, "refused to log in 'root'"),
+        (None, 1, "asks for the password of 'root'"),
     ],
 )
 def test_the_password_comes_from_the_environment(

@@ -1,4 +1,4 @@
-"""One command in a guest, with a guest that answers as it is told, on its own clock."""
+"""One command in a guest, against a scripted guest on a clock of its own."""
 
 import math
 import re
@@ -21,7 +21,7 @@ def mark(word: str) -> bytes:
 
 
 class Guest:
-    """A guest: what is typed into it is kept, what it prints is up to the test."""
+    """A guest that prints what the test says, and returns what is typed into it."""
 
     def __init__(
         self,
@@ -31,29 +31,31 @@ class Guest:
         cuts: list[int] | None = None,
     ) -> None:
         self.now = 0.0
-        self.shell = RemoteCommand(command, MARK, LoginDialogue(login, "pw", self.now))
+        self.command = RemoteCommand(
+            command, MARK, LoginDialogue(login, "pw", self.now)
+        )
         self.output = b""
         self._cuts = cuts or []
 
     def print(self, data: bytes) -> bytes:
-        """What is typed in answer."""
+        """Print, and return what is typed in answer."""
         for piece in cut(data, self._cuts):
-            self.shell.feed(piece, self.now)
+            self.command.feed(piece, self.now)
         return self._take()
 
     def wait(self) -> bytes:
-        """Let time pass up to the deadline; what is typed then."""
-        assert self.shell.deadline < math.inf
-        self.now = max(self.now, self.shell.deadline)
-        self.shell.wake(self.now)
+        """Let time pass up to the deadline, and return what is typed then."""
+        assert self.command.deadline < math.inf
+        self.now = max(self.now, self.command.deadline)
+        self.command.wake(self.now)
         return self._take()
 
     def _take(self) -> bytes:
-        self.output += self.shell.take_output()
-        return self.shell.take_typed()
+        self.output += self.command.take_output()
+        return self.command.take_typed()
 
     def load(self) -> list[bytes]:
-        """From the prompt to the start of the command; the lines of the script."""
+        """Go from the prompt to the start of the command; return the script."""
         self.print(PROMPT)
         typed = self.wait()
         assert typed == guestscript.loader(MARK) + b"\r"
@@ -70,7 +72,7 @@ class Guest:
 
 
 def loaded(command: str = "true", **settings: str | list[int] | None) -> Guest:
-    guest = Guest(command, **settings)  # type: ignore[arg-type] # of the names above
+    guest = Guest(command, **settings)  # type: ignore[arg-type] # by name
     guest.load()
     return guest
 
@@ -87,7 +89,7 @@ def test_nothing_typed_holds_a_mark_or_means_anything_to_a_tty() -> None:
         assert re.fullmatch(rb"[A-Za-z0-9_/=:\\-]{1,500}\r|\.\r", line)
 
 
-def test_the_loader_is_asked_where_an_answer_is_lost() -> None:
+def test_the_loader_is_asked_again_if_an_acknowledgement_is_lost() -> None:
     guest = Guest()
     guest.print(PROMPT)
     guest.wait()
@@ -113,18 +115,18 @@ BYTES = st.lists(
 def test_any_output_in_any_pieces_comes_out_exactly(
     output: bytes, cuts: list[int]
 ) -> None:
-    """As the tty has made of it, with the terminal's CR taken away again."""
+    """The CR that the tty has added is taken away again, and no other."""
     guest = loaded(cuts=cuts)
     on_the_line = output.replace(b"\n", b"\r\n")
     guest.print(b"kernel\r\n" + mark("b") + on_the_line + mark("e7") + mark("e7"))
     guest.print(b"more" + mark("x") + PROMPT)
     assert guest.output == output
-    assert guest.shell.status == 7
-    assert guest.shell.error is None
-    assert guest.shell.is_over
+    assert guest.command.status == 7
+    assert guest.command.error is None
+    assert guest.command.is_over
 
 
-def test_output_comes_before_the_end() -> None:
+def test_output_is_shown_while_the_command_runs() -> None:
     guest = loaded()
     guest.print(mark("b") + b"one\r\ntw")
     assert guest.output == b"one\ntw"
@@ -132,30 +134,30 @@ def test_output_comes_before_the_end() -> None:
     assert guest.output == b"one\ntwo"
 
 
-def test_a_mark_that_was_broken_is_there_twice() -> None:
+def test_a_status_mark_that_the_kernel_has_broken_is_read_from_the_second_one() -> None:
     guest = loaded()
     guest.print(mark("b") + b"out" + b"nc0123_e[ 7.0] usb\r\n3\r\n" + mark("e3"))
-    assert (guest.output, guest.shell.status) == (b"out", 3)
+    assert (guest.output, guest.command.status) == (b"out", 3)
 
 
-def test_a_mark_that_never_ends_is_given_up() -> None:
+def test_a_mark_without_an_end_is_taken_for_output() -> None:
     guest = loaded()
     guest.print(mark("b") + b"nc0123_" + b"y" * 1000 + b"\r\n" + mark("e0"))
     assert guest.output == b"y" * 1000 + b"\n"
-    assert guest.shell.status == 0
+    assert guest.command.status == 0
 
 
-def test_output_of_which_the_beginning_is_unknown_is_no_output() -> None:
+def test_output_without_its_begin_mark_is_an_error() -> None:
     guest = loaded()
     guest.print(b"nc01[ 7.0] usb\r\n23_b\r\nout\r\n" + mark("e0") + mark("x"))
-    assert (guest.output, guest.shell.status) == (b"", None)
-    assert "has printed into the command's output" in str(guest.shell.error)
+    assert (guest.output, guest.command.status) == (b"", None)
+    assert "other output was mixed into its own" in str(guest.command.error)
 
 
 # ---- the end
 
 
-def test_who_has_logged_in_logs_out() -> None:
+def test_a_shell_that_was_logged_in_to_is_left_again() -> None:
     guest = Guest(login="root")
     guest.log_in()
     guest.load()
@@ -163,154 +165,154 @@ def test_who_has_logged_in_logs_out() -> None:
     assert guest.print(mark("x")) == b" exit\r"
     guest.print(b"logout\r\n")
     assert guest.wait() == b""
-    assert not guest.shell.is_over
+    assert not guest.command.is_over
     guest.print(b"\r\nvm login: ")
     guest.wait()
-    assert guest.shell.is_over
-    assert guest.shell.status == 0
+    assert guest.command.is_over
+    assert guest.command.status == 0
 
 
-def test_the_logout_is_not_waited_for_for_ever() -> None:
+def test_waiting_for_the_logout_has_a_limit() -> None:
     guest = Guest(login="root")
     guest.log_in()
     guest.load()
     guest.print(mark("b") + mark("e0"))
-    assert guest.wait() == b" exit\r", "though the loader's last word is missing"
+    assert guest.wait() == b" exit\r", "though the loader's last mark is missing"
     guest.wait()
-    assert guest.shell.is_over
+    assert guest.command.is_over
 
 
-def test_a_command_that_ends_the_shell_that_runs_it() -> None:
+def test_a_command_that_ends_the_shell_that_runs_it_is_an_error() -> None:
     guest = loaded()
     guest.print(mark("b") + b"out" + mark("e"))
     assert guest.print(mark("x")) == b" stty 500:5:bf:8a3b\r"
-    assert "has ended the shell" in str(guest.shell.error)
-    assert guest.shell.is_over
+    assert "the command ended the shell" in str(guest.command.error)
+    assert guest.command.is_over
 
 
-def test_a_command_that_ends_the_login() -> None:
+def test_a_login_prompt_while_the_command_runs_is_an_error() -> None:
     guest = loaded()
     guest.print(mark("b") + b"out\r\n\r\nvm login: ")
     guest.wait()
-    assert "the shell in the guest has ended" in str(guest.shell.error)
-    assert guest.shell.is_over
+    assert "the shell in the guest ended" in str(guest.command.error)
+    assert guest.command.is_over
 
 
-def test_a_command_that_is_silent_for_long() -> None:
+def test_a_command_may_be_silent_for_long() -> None:
     guest = loaded()
-    assert guest.shell.deadline == math.inf
+    assert guest.command.deadline == math.inf
     guest.print(mark("b") + b"out\r\n")
     guest.wait()
-    assert guest.shell.deadline == math.inf
-    assert not guest.shell.is_over
+    assert guest.command.deadline == math.inf
+    assert not guest.command.is_over
 
 
-def test_a_guest_without_what_it_takes() -> None:
+def test_a_guest_without_sh_is_an_error() -> None:
     guest = Guest()
     guest.print(PROMPT)
     guest.wait()
     guest.print(b"sh: not found\r\n" + mark("x"))
-    assert "no sh" in str(guest.shell.error)
+    assert "no sh" in str(guest.command.error)
 
 
-def test_what_looked_like_a_shell() -> None:
+def test_a_prompt_that_does_not_answer_like_a_shell_is_given_up() -> None:
     guest = Guest()
     guest.print(PROMPT)
     guest.wait()
-    while not guest.shell.is_over:
+    while not guest.command.is_over:
         guest.wait()
         guest.print(PROMPT)
-    assert "does not answer like one" in str(guest.shell.error)
+    assert "does not answer like a shell" in str(guest.command.error)
 
 
-def test_the_way_to_a_shell_may_not_be_found() -> None:
+def test_without_a_way_to_a_shell_it_is_over() -> None:
     guest = Guest()
     guest.print(b"vm login: ")
     guest.wait()
-    assert "wants a login" in str(guest.shell.error)
-    assert guest.shell.is_over
+    assert "asks for a login" in str(guest.command.error)
+    assert guest.command.is_over
 
 
-def test_who_was_let_in_but_finds_no_shell_is_logged_out() -> None:
+def test_a_login_that_leads_to_no_shell_is_left_again() -> None:
     guest = Guest(login="root")
     guest.log_in()
     typed = b""
-    while guest.shell.error is None:
+    while guest.command.error is None:
         guest.print(b"\r\nfish> ")
         typed = guest.wait()
-    assert "neither a login prompt nor a shell's" in str(guest.shell.error)
+    assert "neither a login prompt nor a shell prompt" in str(guest.command.error)
     assert typed == b" exit\r"
     guest.print(b"\r\nvm login: ")
     guest.wait()
-    assert guest.shell.is_over
+    assert guest.command.is_over
 
 
-def test_who_was_not_let_in_types_nothing_more() -> None:
+def test_after_a_refused_login_nothing_more_is_typed() -> None:
     guest = Guest(login="root")
     guest.log_in()
     guest.print(b"\r\nLogin incorrect\r\nvm login: ")
     assert guest.wait() == b""
-    assert "does not let" in str(guest.shell.error)
-    assert guest.shell.is_over
+    assert "refused to log in" in str(guest.command.error)
+    assert guest.command.is_over
 
 
 # ---- interrupted
 
 
 def interrupt(guest: Guest) -> bytes:
-    guest.shell.interrupt(guest.now)
-    return guest.shell.take_typed()
+    guest.command.interrupt(guest.now)
+    return guest.command.take_typed()
 
 
-def test_a_command_is_interrupted() -> None:
+def test_an_interrupted_command_gives_its_status() -> None:
     guest = loaded()
     guest.print(mark("b"))
     assert interrupt(guest) == b"\x03"
     guest.print(b"^C" + mark("e130") + mark("e130") + mark("x"))
-    assert guest.shell.status == 130
-    assert guest.shell.is_over
+    assert guest.command.status == 130
+    assert guest.command.is_over
 
 
 @pytest.mark.parametrize("prints", [b"", b"still here\r\n"])
-def test_a_command_that_does_not_stop(prints: bytes) -> None:
+def test_a_command_that_ignores_every_interrupt_is_given_up(prints: bytes) -> None:
     guest = loaded()
     guest.print(mark("b"))
     typed = [interrupt(guest)]
-    while not guest.shell.is_over:
+    while not guest.command.is_over:
         guest.print(prints)
         typed.append(guest.wait())
     assert typed == [b"\x03", b"\x03", b"\x1c", b""]
-    assert "does not stop" in str(guest.shell.error)
+    assert "does not stop" in str(guest.command.error)
 
 
-def test_the_loader_is_interrupted() -> None:
+def test_an_interrupt_while_the_script_is_loaded_ends_the_loader() -> None:
     guest = Guest()
     guest.print(PROMPT)
     guest.wait()
     assert interrupt(guest) == b"\x03"
-    assert not guest.shell.is_over
+    assert not guest.command.is_over
     guest.wait()
-    assert guest.shell.is_over
+    assert guest.command.is_over
 
 
-def test_interrupted_during_the_login() -> None:
+def test_an_interrupt_during_the_login_logs_out() -> None:
     guest = Guest(login="root")
     guest.log_in()
     assert interrupt(guest) == b" exit\r"
     guest.wait()
-    assert guest.shell.is_over
+    assert guest.command.is_over
 
 
-def test_interrupted_before_anything_was_typed() -> None:
+def test_an_interrupt_before_anything_was_typed_types_nothing() -> None:
     guest = Guest()
     assert interrupt(guest) == b""
-    assert guest.shell.is_over
+    assert guest.command.is_over
 
 
 @pytest.mark.parametrize("word", ["e0", "x"])
-def test_what_comes_late_does_no_harm(word: str) -> None:
+def test_a_mark_that_comes_too_late_changes_nothing(word: str) -> None:
     guest = loaded()
     guest.print(mark("b") + mark("e0") + mark("x"))
     assert interrupt(guest) == b""
     assert guest.print(mark(word)) == b""
-    assert guest.shell.status == 0
+    assert guest.command.status == 0

@@ -1,4 +1,4 @@
-"""What --until looks for: patterns on the text that a person reads."""
+"""Patterns are found in the text that a person reads, however it came."""
 
 import sys
 import time
@@ -8,24 +8,24 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from novaconsole.errors import UsageError
-from novaconsole.guest.expect import WINDOW_CHARACTERS, Match, OutputBuffer, Patterns
+from novaconsole.guest.expect import BUFFER_CHARACTERS, Match, OutputBuffer, Patterns
 from support.pieces import CUTS, cut, thorough
 
 LOGIN = Patterns("login: ")
 
 
 def find(data: bytes, *sources: str) -> Match | None:
-    window = OutputBuffer()
-    window.feed(data)
-    return window.find(Patterns(*sources))
+    buffer = OutputBuffer()
+    buffer.feed(data)
+    return buffer.find(Patterns(*sources))
 
 
 def text_of(data: bytes, cuts: list[int]) -> str:
-    """The text up to a mark behind it."""
-    window = OutputBuffer()
-    for piece in [*cut(data, cuts), b"\x18the end"]:  # CAN: breaks a sequence off
-        window.feed(piece)
-    found = window.find(Patterns("the end$"))
+    """Return the text of some output."""
+    buffer = OutputBuffer()
+    for piece in [*cut(data, cuts), b"\x18the end"]:  # CAN ends a sequence
+        buffer.feed(piece)
+    found = buffer.find(Patterns("the end$"))
     assert found is not None
     return found.before
 
@@ -45,7 +45,9 @@ def text_of(data: bytes, cuts: list[int]) -> str:
         (b"\xff\xc3", "\ufffd\ufffd"),
     ],
 )
-def test_the_text_is_what_a_person_reads(data: bytes, text: str) -> None:
+def test_the_text_has_no_control_sequences_and_one_lf_for_each_line(
+    data: bytes, text: str
+) -> None:
     assert text_of(data, []) == text
 
 
@@ -59,45 +61,43 @@ PIECES = st.sampled_from(
 @example("€".encode(), [1])
 @example(b"a\x1b[1m", [2])
 @thorough
-def test_any_chunking_gives_the_same_text(data: bytes, cuts: list[int]) -> None:
+def test_the_pieces_do_not_change_the_text(data: bytes, cuts: list[int]) -> None:
     assert text_of(data, cuts) == text_of(data, [])
 
 
 @given(st.lists(PIECES, max_size=9), st.lists(PIECES, max_size=9), CUTS)
 @thorough
-def test_any_chunking_finds_the_same(
+def test_the_pieces_do_not_change_what_is_found(
     before: list[bytes], after: list[bytes], cuts: list[int]
 ) -> None:
     data = b"".join([*before, b"\x18lo\x1b[0mgin: ", *after])
-    window, matches = OutputBuffer(), []
+    buffer, matches = OutputBuffer(), []
     for piece in cut(data, cuts):
-        window.feed(piece)
-        matches += [found for found in [window.find(LOGIN)] if found is not None]
+        buffer.feed(piece)
+        matches += [found for found in [buffer.find(LOGIN)] if found is not None]
     assert matches == [find(data, "login: ")]
 
 
 # ---- matches
 
 
-def test_a_match_tells_what_was_before_it_and_what_its_groups_are() -> None:
+def test_a_match_has_the_text_before_it_and_its_groups() -> None:
     found = find(b"boot\r\nvm login: ", "nothing", r"(\w+) login: (x)?")
     assert found == Match(1, "boot\n", "vm login: ", ("vm", None))
 
 
-def test_the_first_of_several_is_found_and_of_two_at_one_place_the_first_given() -> (
-    None
-):
+def test_the_earliest_match_wins_and_of_two_at_one_place_the_first_pattern() -> None:
     assert find(b"a b c", "c", "b") == Match(1, "a ", "b")
     assert find(b"abc", "ab", "abc") == Match(0, "", "ab")
 
 
 def test_what_has_matched_does_not_match_again() -> None:
-    window, patterns = OutputBuffer(), Patterns(r"\d")
-    window.feed(b"a1b2c")
-    assert window.find(patterns) == Match(0, "a", "1")
-    assert window.find(patterns) == Match(0, "b", "2")
-    assert window.find(patterns) is None
-    assert window.tail == "c"
+    buffer, patterns = OutputBuffer(), Patterns(r"\d")
+    buffer.feed(b"a1b2c")
+    assert buffer.find(patterns) == Match(0, "a", "1")
+    assert buffer.find(patterns) == Match(0, "b", "2")
+    assert buffer.find(patterns) is None
+    assert buffer.tail == "c"
 
 
 @pytest.mark.parametrize(
@@ -113,46 +113,48 @@ def test_what_has_matched_does_not_match_again() -> None:
         (b"one\r\ntwo", "(?s)one.two", True),
     ],
 )
-def test_the_ends_of_lines(data: bytes, source: str, is_found: bool) -> None:
+def test_anchors_match_at_the_ends_of_lines(
+    data: bytes, source: str, is_found: bool
+) -> None:
     assert (find(data, source) is not None) == is_found
 
 
-def test_where_the_last_match_ended_no_line_begins() -> None:
-    window = OutputBuffer()
-    window.feed(b"one two")
-    assert window.find(Patterns("one ")) is not None
-    assert window.find(Patterns("^two")) is None
+def test_the_end_of_the_last_match_is_not_the_start_of_a_line() -> None:
+    buffer = OutputBuffer()
+    buffer.feed(b"one two")
+    assert buffer.find(Patterns("one ")) is not None
+    assert buffer.find(Patterns("^two")) is None
 
 
-def test_where_the_window_begins_no_line_begins() -> None:
-    window, patterns = OutputBuffer(), Patterns("^a+b")
-    window.feed(b"x" + b"a" * 2 * WINDOW_CHARACTERS)
-    window.feed(b"a")
-    window.feed(b"b")
-    assert window.find(patterns) is None
+def test_the_start_of_the_buffer_is_not_the_start_of_a_line() -> None:
+    buffer, patterns = OutputBuffer(), Patterns("^a+b")
+    buffer.feed(b"x" + b"a" * 2 * BUFFER_CHARACTERS)
+    buffer.feed(b"a")
+    buffer.feed(b"b")
+    assert buffer.find(patterns) is None
 
 
-def test_no_more_is_kept_than_the_latest_text() -> None:
-    window = OutputBuffer()
+def test_only_the_latest_text_is_kept() -> None:
+    buffer = OutputBuffer()
     for _ in range(20):
-        window.feed(b"x" * WINDOW_CHARACTERS)
-    found = window.find(Patterns("(?s).*"))
+        buffer.feed(b"x" * BUFFER_CHARACTERS)
+    found = buffer.find(Patterns("(?s).*"))
     assert found is not None
-    assert len(found.text) == 2 * WINDOW_CHARACTERS
-    assert len(window.tail) < 1000
+    assert len(found.text) == 2 * BUFFER_CHARACTERS
+    assert len(buffer.tail) < 1000
 
 
 # ---- bad patterns
 
 
 @pytest.mark.parametrize("source", ["(", "[a", "*", r"(a)\1", "(?=a)", "\udcff"])
-def test_a_bad_pattern_is_told(source: str) -> None:
+def test_a_bad_pattern_is_wrong_usage(source: str) -> None:
     with pytest.raises(UsageError, match="bad regular expression") as caught:
         Patterns("good", source)
     assert "look-around" in (caught.value.hint or "")
 
 
-def test_without_the_extra_there_are_no_patterns(
+def test_without_re2_the_message_names_the_extra(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setitem(sys.modules, "re2", None)
@@ -162,11 +164,11 @@ def test_without_the_extra_there_are_no_patterns(
 
 
 @pytest.mark.parametrize("source", ["(a+)+$b", "(a|aa)+c", "(.*)(.*)(.*)x"])
-def test_no_output_keeps_it_busy(source: str) -> None:
+def test_hostile_output_takes_linear_time(source: str) -> None:
     """Python's `re` takes longer than the universe for the first of these."""
-    window, patterns = OutputBuffer(), Patterns(source)
+    buffer, patterns = OutputBuffer(), Patterns(source)
     started = time.monotonic()
     for _ in range(20):
-        window.feed(b"a" * WINDOW_CHARACTERS)
-        assert window.find(patterns) is None
-    assert time.monotonic() - started < 5  # a tenth of a second where nobody disturbs
+        buffer.feed(b"a" * BUFFER_CHARACTERS)
+        assert buffer.find(patterns) is None
+    assert time.monotonic() - started < 5  # a tenth of a second on an idle machine

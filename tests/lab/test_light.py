@@ -229,7 +229,7 @@ def test_a_command_takes_too_long(run: Run) -> None:
 def test_a_command_kills_its_shell(run: Run) -> None:
     status, _, messages = run("kill -9 0")
     assert status == 1
-    assert b"has ended the shell that ran it" in messages
+    assert b"the command ended the shell that ran it" in messages
     assert run("echo again") == (0, b"again\n", b"")
 
 

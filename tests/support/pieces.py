@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 
 from novaconsole.session.escapes import EscapeParser, KeyboardEvent, Send
 
-# No deadline for an example: a busy machine is no failure.
+# No deadline for an example: a busy machine must not fail a test.
 thorough = settings(
     deadline=None,
-    # A profile may want more, as `long` in conftest.py does.
+    # A profile may ask for more, as `long` in conftest.py does.
     max_examples=max(300, settings.default.max_examples if settings.default else 0),
     suppress_health_check=[HealthCheck.too_slow],
 )
@@ -20,7 +20,7 @@ thorough = settings(
 # Where to cut, for `cut`.
 CUTS = st.lists(st.integers(min_value=0, max_value=2**16), max_size=12)
 
-# What terminals answer by themselves (xterm's ctlseqs, kitty, CTerm).
+# What terminals send by themselves (xterm's ctlseqs, kitty, CTerm).
 REPLIES = {
     "CPR": b"\x1b[24;80R",
     "DECXCPR": b"\x1b[?24;80;1R",
@@ -68,7 +68,7 @@ REPLY = re.compile(
     re.VERBOSE,
 )
 
-# What comes of a key or a paste and ends the start of a line.
+# What keys and pastes send; after it, the user is not at the start of a line.
 TYPED = {
     "up": b"\x1b[A",
     "up, application": b"\x1bOA",
@@ -104,13 +104,13 @@ TYPED = {
 
 
 def cut(data: bytes, cuts: Iterable[int]) -> list[bytes]:
-    """The data in pieces; a cut is a position, or wraps around to one."""
+    """Cut data into pieces, at positions taken modulo its length."""
     inner = {position % len(data) for position in cuts} - {0} if data else set()
     return [data[start:end] for start, end in pairwise([0, *sorted(inner), len(data)])]
 
 
 def ways_to_cut(data: bytes) -> Iterator[list[int]]:
-    """In one piece, byte by byte, and in every way into two."""
+    """Yield cuts: none, between all bytes, and each single position."""
     yield []
     yield list(range(len(data)))
     for position in range(1, len(data)):
@@ -118,7 +118,7 @@ def ways_to_cut(data: bytes) -> Iterator[list[int]]:
 
 
 def joined(events: Iterable[KeyboardEvent]) -> list[KeyboardEvent]:
-    """The events with neighbouring Sends made one."""
+    """Return the events with neighbouring Sends joined."""
     result: list[KeyboardEvent] = []
     for event in events:
         if result and isinstance(event, Send) and isinstance(result[-1], Send):
@@ -131,5 +131,5 @@ def joined(events: Iterable[KeyboardEvent]) -> list[KeyboardEvent]:
 def feed_in_pieces(
     parser: EscapeParser, data: bytes, cuts: Iterable[int]
 ) -> list[KeyboardEvent]:
-    """What the parser makes of the data, whatever pieces the Sends came in."""
+    """Feed data in pieces, and return the events with neighbouring Sends joined."""
     return joined(event for piece in cut(data, cuts) for event in parser.feed(piece))

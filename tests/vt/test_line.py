@@ -1,4 +1,4 @@
-r"""A row is what pyte, an independent terminal, shows of it."""
+"""A line shows what pyte, an independent terminal, shows."""
 
 import pyte
 import pytest
@@ -10,7 +10,7 @@ from support.pieces import CUTS, thorough
 
 MOVES = [f"\x1b[{number}{chr(final)}" for number in ("", 1, 2, 9) for final in EDITS]
 BITS = ["\r", "\b", "\b\b\b", "\t", "a", "bcd", "é", "two words ", *MOVES]
-# pyte fails on one of these; the others are for more than a line.
+# pyte fails on the first of these; the others change more than one line.
 STRANGE = {"\x1b[9K", *(f"\x1b[{number}J" for number in (1, 2, 9))}
 
 
@@ -21,21 +21,21 @@ def shown_by_pyte(text: str) -> str:
 
 
 def shown(*pieces: str) -> str:
-    row = ScreenLine()
-    full = "".join(map(row.feed, pieces))
-    return full + row.text
+    line = ScreenLine()
+    full = "".join(map(line.feed, pieces))
+    return full + line.text
 
 
 @thorough
 @given(
     st.lists(st.sampled_from(BITS).filter(lambda bit: bit not in STRANGE)).map("".join)
 )
-def test_a_row_shows_what_a_terminal_shows(text: str) -> None:
+def test_a_line_is_as_a_terminal_shows_it(text: str) -> None:
     assert shown(text).expandtabs().rstrip() == shown_by_pyte(text)
 
 
 @pytest.mark.parametrize(
-    ("text", "wanted"),
+    ("text", "expected"),
     [
         (" 10%\r 20%\r100%", "100%"),
         ("longer\rshort", "shortr"),
@@ -50,49 +50,49 @@ def test_a_row_shows_what_a_terminal_shows(text: str) -> None:
         ("1234\b\b\x1b[1K", "   4"),
         ("ab\x1b[J", "ab"),
         ("abc\x1b[1G\x1b[J", ""),
-        ("abc\x1b[2J", "abc"),  # the line is in the log, whatever is cleared
+        ("abc\x1b[2J", "abc"),  # clearing the screen does not clear the log
         ("\x1b[5Gx", "    x"),
         ("ab\x1b[@", "ab"),
     ],
 )
-def test_what_people_see(text: str, wanted: str) -> None:
-    assert shown(text) == wanted
+def test_the_text_of_edited_lines(text: str, expected: str) -> None:
+    assert shown(text) == expected
 
 
 @pytest.mark.parametrize("number", ["999999999", str(COLUMNS)])
 @pytest.mark.parametrize("final", EDITS.decode())
-def test_a_large_number_does_not_make_a_large_row(number: str, final: str) -> None:
-    row = ScreenLine()
-    assert row.feed(f"abc\r\x1b[{number}{final}x") == ""
-    assert len(row.text) <= COLUMNS
+def test_a_large_number_does_not_make_a_large_line(number: str, final: str) -> None:
+    line = ScreenLine()
+    assert line.feed(f"abc\r\x1b[{number}{final}x") == ""
+    assert len(line.text) <= COLUMNS
 
 
 @thorough
 @given(
     st.lists(st.sampled_from(["\t", "x" * (COLUMNS - 3), "y\r", "123", *MOVES])), CUTS
 )
-def test_long_rows_are_the_same_however_they_come(
+def test_the_pieces_of_a_long_line_make_no_difference(
     bits: list[str], cuts: list[int]
 ) -> None:
     at = {number % (len(bits) + 1) for number in cuts}
-    row, pieces = ScreenLine(), list[str]()
+    line, pieces = ScreenLine(), list[str]()
     for number, bit in enumerate(bits):
         if number in at:
-            pieces.append(row.feed(""))
-        pieces.append(row.feed(bit))
-    assert "".join(pieces) + row.take() == shown("".join(bits))
-    assert row.is_fresh
+            pieces.append(line.feed(""))
+        pieces.append(line.feed(bit))
+    assert "".join(pieces) + line.take() == shown("".join(bits))
+    assert line.is_fresh
 
 
-def test_a_long_line_without_moves_is_what_it_is() -> None:
+def test_a_long_line_without_moves_stays_whole() -> None:
     text = "0123456789\t" * COLUMNS
-    row = ScreenLine()
-    full = row.feed(text)
-    assert full + row.text == text
-    assert len(row.text) <= COLUMNS
+    line = ScreenLine()
+    full = line.feed(text)
+    assert full + line.text == text
+    assert len(line.text) <= COLUMNS
 
 
-def test_what_was_wrapped_is_out_of_reach() -> None:
+def test_cr_does_not_reach_what_was_wrapped() -> None:
     assert shown("x" * COLUMNS + "\ry") == "y" + "x" * (COLUMNS - 1)
     assert shown("x" * COLUMNS + "tail\ry") == "x" * COLUMNS + "yail"
     assert shown("x" * COLUMNS + "\ttail\ry") == "x" * COLUMNS + "y" + " " * 7 + "tail"

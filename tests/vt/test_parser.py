@@ -1,4 +1,4 @@
-"""Terminal output is taken apart the same way, however it comes in pieces."""
+"""Terminal output is taken apart in the same way, in whatever pieces it comes."""
 
 import pytest
 from hypothesis import given
@@ -9,7 +9,7 @@ from support.pieces import CUTS, cut, thorough, ways_to_cut
 
 
 def parsed(*pieces: bytes) -> list[Text | ControlSequence]:
-    """The events, neighbouring texts made one."""
+    """Return the events, with neighbouring texts joined."""
     parser, events = SequenceParser(), list[Text | ControlSequence]()
     for piece in pieces:
         for event in parser.feed(piece):
@@ -33,22 +33,24 @@ def parsed(*pieces: bytes) -> list[Text | ControlSequence]:
         (b"\x1b]0;t\xc3\xa9\x1b\\", [ControlSequence(b"]", "0;té".encode())]),
         (b"\x1bP1$r\x07x\x1b\\", [ControlSequence(b"P", b"1$r\x07x")]),
         (b"\x1b_app\x1b\\.", [ControlSequence(b"_", b"app"), Text(b".")]),
-        # Control characters inside are carried out, and CAN and SUB break off.
+        # Control characters inside are carried out; CAN and SUB cancel.
         (b"\x1b[1\n;2m", [Text(b"\n"), ControlSequence(b"[", b"1;2", b"m")]),
         (b"\x1b[1\x18m", [Text(b"m")]),
         (b"\x1b[1\x1am", [Text(b"m")]),
         (b"\x1b]0;t\x18m", [Text(b"m")]),
-        # ESC begins anew.
+        # ESC begins another sequence.
         (b"\x1b[1\x1b[2m", [ControlSequence(b"[", b"2", b"m")]),
         (b"\x1b]0;t\x1b[2m", [ControlSequence(b"[", b"2", b"m")]),
         (b"\x1b\x1bc", [ControlSequence(b"", b"", b"c")]),
-        # DEL is nothing; a byte of a character is no part of a sequence.
+        # DEL is ignored; a byte of a character is not part of a sequence.
         (b"\x1b[1\x7fm", [ControlSequence(b"[", b"1", b"m")]),
         (b"\x1b[1\xc3\xa9", [Text("é".encode())]),
         (b"a\x1b[", [Text(b"a")]),
     ],
 )
-def test_what_is_found(data: bytes, events: list[Text | ControlSequence]) -> None:
+def test_text_and_sequences_are_found_in_any_pieces(
+    data: bytes, events: list[Text | ControlSequence]
+) -> None:
     for cuts in ways_to_cut(data):
         assert parsed(*cut(data, cuts)) == events
 
@@ -63,7 +65,7 @@ def test_the_pieces_make_no_difference(data: bytes, cuts: list[int]) -> None:
 
 
 @pytest.mark.parametrize("start", [b"\x1b[", b"\x1b]", b"\x1bP"])
-def test_what_never_ends_is_not_kept(start: bytes) -> None:
+def test_a_sequence_without_end_uses_bounded_memory(start: bytes) -> None:
     parser = SequenceParser()
     for piece in [start, *[b"0" * 1000] * 100]:
         assert not [
@@ -86,5 +88,5 @@ def test_what_never_ends_is_not_kept(start: bytes) -> None:
         (b">4;1", [4, 1]),
     ],
 )
-def test_parameters_as_numbers(parameters: bytes, numbers: list[int]) -> None:
+def test_parameters_are_read_as_numbers(parameters: bytes, numbers: list[int]) -> None:
     assert ControlSequence(b"[", parameters, b"m").numbers == numbers

@@ -1,4 +1,4 @@
-"""The matcher: a terminal's replies to the last byte, and nothing that is typed."""
+"""The matcher recognises a terminal's replies, to the last byte, and no keys."""
 
 import pyte
 import pytest
@@ -15,7 +15,7 @@ SEQUENCES = st.lists(st.sampled_from(BITS), max_size=12).map(b"".join)
 
 
 def states(sequence: bytes) -> list[State]:
-    """What the matcher says to each byte behind the ESC, as long as it listens."""
+    """Return the state after each byte that follows the ESC, while it is active."""
     matcher = ReplyMatcher()
     matcher.start()
     seen = []
@@ -34,20 +34,20 @@ def test_a_reply_is_complete_with_its_last_byte_and_not_before(reply: bytes) -> 
 
 
 @pytest.mark.parametrize("typed", TYPED.values(), ids=TYPED)
-def test_what_is_typed_is_no_reply(typed: bytes) -> None:
+def test_a_key_is_not_a_reply(typed: bytes) -> None:
     assert states(typed)[-1] is State.NO_REPLY
 
 
 @pytest.mark.parametrize(
     ("kind", "allowed"), [(b"\x1b[", b""), (b"\x1b]", b"\x07\x1b"), (b"\x1bP", b"\x1b")]
 )
-def test_a_control_character_ends_the_suspicion(kind: bytes, allowed: bytes) -> None:
-    """So that a key like Alt-] holds no more than the line it stands in."""
+def test_a_control_character_means_no_reply(kind: bytes, allowed: bytes) -> None:
+    """Otherwise a key like Alt-] would hold back more than its line."""
     for control in set(range(0x20)) - set(allowed):
         assert states(kind + b"1" + bytes([control]))[-1] is State.NO_REPLY
 
 
-def test_a_matcher_forgets_what_it_saw_before() -> None:
+def test_a_matcher_can_be_used_again() -> None:
     matcher = ReplyMatcher()
     assert not matcher.active
     for _ in range(2):
@@ -67,7 +67,7 @@ def test_a_matcher_forgets_what_it_saw_before() -> None:
 @given(SEQUENCES)
 @example(b"[1$$R")
 @example(b"]\x1b\\")
-def test_the_matcher_follows_the_grammar(rest: bytes) -> None:
+def test_the_matcher_agrees_with_the_grammar(rest: bytes) -> None:
     whole = REPLY.match(ESC + rest)
     seen = states(ESC + rest)
     if whole is None:
@@ -78,7 +78,7 @@ def test_the_matcher_follows_the_grammar(rest: bytes) -> None:
 
 
 class Emulator(pyte.Screen):
-    """Another program's idea of a terminal."""
+    """An independent terminal, and what it replies."""
 
     def __init__(self) -> None:
         super().__init__(80, 24)
@@ -93,7 +93,7 @@ class Emulator(pyte.Screen):
     ["\x1b[6n", "\x1b[5n", "\x1b[c"],
     ids=["cursor position", "status", "device attributes"],
 )
-def test_what_an_emulator_answers_is_a_reply(question: str) -> None:
+def test_what_an_emulator_replies_is_a_reply(question: str) -> None:
     screen = Emulator()
     pyte.Stream(screen).feed(question)
     (answer,) = screen.answers

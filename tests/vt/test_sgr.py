@@ -1,4 +1,4 @@
-"""Which attributes are on, after any row of SGR sequences."""
+"""Which attributes are on after some SGR sequences."""
 
 import pytest
 from hypothesis import given
@@ -36,13 +36,15 @@ def noted(*texts: bytes) -> Attributes:
         ([b"9999"], b"", b""),
     ],
 )
-def test_what_is_on(texts: list[bytes], undo: bytes, redo: bytes) -> None:
+def test_what_is_on_is_undone_and_redone(
+    texts: list[bytes], undo: bytes, redo: bytes
+) -> None:
     attributes = noted(*texts)
     assert (attributes.undo(), attributes.redo()) == (undo, redo)
     assert bool(attributes) == bool(undo)
 
 
-def test_a_copy_is_another() -> None:
+def test_a_copy_does_not_change_with_its_source() -> None:
     first = noted(b"1")
     copy = first.copy()
     first.note([b"0"])
@@ -64,7 +66,9 @@ TEXTS = st.lists(
 
 @thorough
 @given(TEXTS)
-def test_together_is_as_one_by_one(texts: list[bytes]) -> None:
+def test_sequences_taken_together_or_one_by_one_are_the_same(
+    texts: list[bytes],
+) -> None:
     one_by_one = Attributes()
     for text in texts:
         one_by_one.note([text])

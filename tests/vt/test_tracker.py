@@ -1,4 +1,7 @@
-"""What the guest switched on is switched off again, that and no other."""
+"""What the guest has set is undone, and nothing else.
+
+The state behind the tracker (vt/state.py) is tested through it as well.
+"""
 
 import re
 
@@ -22,9 +25,8 @@ def undone(*pieces: bytes) -> bytes:
     return tracker(*pieces).undo()
 
 
-# What a guest may leave behind, what undoes that, and what the guest itself would
-# have done.
-TRACES = {
+# What a guest may set, what undoes it, and what the guest itself would send.
+SETTINGS = {
     "alternate screen": (b"\x1b[?1049h", b"\x1b[?1049l", b"\x1b[?1049l"),
     "older alternate screen": (b"\x1b[?47h", b"\x1b[?47l", b"\x1b[?47l"),
     "mouse": (b"\x1b[?1002h", b"\x1b[?1002l", b"\x1b[?1002l"),
@@ -71,29 +73,29 @@ TRACES = {
 }
 
 
-@pytest.mark.parametrize("trace", TRACES)
-def test_a_trace_is_undone(trace: str) -> None:
-    sets, undoes, _ = TRACES[trace]
+@pytest.mark.parametrize("setting", SETTINGS)
+def test_a_setting_is_undone(setting: str) -> None:
+    sets, undoes, _ = SETTINGS[setting]
     assert undone(b"some " + sets + b" text\r\n") == undoes
 
 
-@pytest.mark.parametrize("trace", TRACES)
-def test_who_cleans_up_leaves_nothing_to_undo(trace: str) -> None:
-    sets, _, resets = TRACES[trace]
+@pytest.mark.parametrize("setting", SETTINGS)
+def test_a_guest_that_cleans_up_leaves_nothing_to_undo(setting: str) -> None:
+    sets, _, resets = SETTINGS[setting]
     assert undone(sets, resets) == b""
 
 
-@pytest.mark.parametrize("trace", TRACES)
-def test_a_full_reset_resets_all_but_what_some_terminals_keep(trace: str) -> None:
+@pytest.mark.parametrize("setting", SETTINGS)
+def test_a_full_reset_resets_all_except_what_some_terminals_keep(setting: str) -> None:
     kept = {
         "alternate screen": b"\x1b[?47l",
         "older alternate screen": b"\x1b[?47l",
-        "palette": TRACES["palette"][1],
-        "background": TRACES["background"][1],
+        "palette": SETTINGS["palette"][1],
+        "background": SETTINGS["background"][1],
     }
-    after = tracker(TRACES[trace][0], b"\x1bc")
-    assert after.undo() == kept.get(trace, b"")
-    if "screen" in trace:
+    after = tracker(SETTINGS[setting][0], b"\x1bc")
+    assert after.undo() == kept.get(setting, b"")
+    if "screen" in setting:
         assert after.redo() == b""
 
 
@@ -121,23 +123,23 @@ def test_a_plain_session_adds_nothing(output: bytes) -> None:
     assert tracker(output).redo() == b""
 
 
-EVERYTHING = b"".join(sets for sets, _, _ in TRACES.values()) + b"\x1b[20h\x1b)0"
+EVERYTHING = b"".join(sets for sets, _, _ in SETTINGS.values()) + b"\x1b[20h\x1b)0"
 
 
-def test_everything_at_once() -> None:
+def test_all_settings_together_are_undone_and_redone() -> None:
     before = tracker(EVERYTHING)
     undo = before.undo()
     assert undone(EVERYTHING, undo) == b""
     assert undone(EVERYTHING, undo, before.redo()) == undo
 
 
-def test_margins_go_before_origin() -> None:
-    """So that the line feed at the foot of the screen scrolls."""
-    margins, origin = TRACES["scroll region"], TRACES["origin"]
+def test_margins_are_undone_before_origin_mode() -> None:
+    """Only then does the line feed at the foot of the screen scroll."""
+    margins, origin = SETTINGS["scroll region"], SETTINGS["origin"]
     assert undone(origin[0], margins[0]) == margins[1] + origin[1]
 
 
-def test_a_soft_reset_resets_some_where_it_is_known() -> None:
+def test_after_a_soft_reset_its_settings_are_undone_but_not_redone() -> None:
     sets = b"\x1b[?1;25h\x1b[?25l\x1b[4h\x1b[31m\x1b(0\x0e\x1b=\x1b[2;3r"
     after = tracker(sets, b"\x1b[!p")
     assert after.undo() == undone(sets)
@@ -152,30 +154,28 @@ def test_a_soft_reset_resets_some_where_it_is_known() -> None:
     ("save", "restore"),
     [(b"\x1b7", b"\x1b8"), (b"\x1b[s", b"\x1b[u"), (b"\x1b[?1048h", b"\x1b[?1048l")],
 )
-def test_a_saved_cursor_brings_back_what_goes_with_it(
+def test_a_restored_cursor_brings_back_what_was_saved_with_it(
     save: bytes, restore: bytes
 ) -> None:
-    sets, rests = b"\x1b[31m\x1b(0\x0e\x1b[?6h", b"\x1b[m\x1b(B\x0f\x1b[?6l"
-    assert undone(sets, save, rests) == b""
-    assert undone(sets, save, rests, restore) == undone(sets)
+    sets, resets = b"\x1b[31m\x1b(0\x0e\x1b[?6h", b"\x1b[m\x1b(B\x0f\x1b[?6l"
+    assert undone(sets, save, resets) == b""
+    assert undone(sets, save, resets, restore) == undone(sets)
     assert undone(save, sets, restore) == b""
     assert undone(sets, restore) == undone(sets), "nothing was saved"
 
 
-def test_the_cursor_from_before_the_alternate_screen_comes_back_with_its_colour() -> (
-    None
-):
+def test_leaving_the_alternate_screen_brings_back_the_colour_from_before() -> None:
     sets = b"\x1b[31m\x1b(0\x1b[?1049h\x1b[m\x1b(B"
     assert undone(sets) == b"\x1b[?1049l\x1b(B\x1b[m"
     assert undone(sets, b"\x1b[?1049l") == b"\x1b(B\x1b[m"
     assert undone(sets, b"\x1b[?47l") == b"", "the cursor stays"
     font = b"\x1b[11m\x1b[?1049h\x1b[10;1m"
     assert undone(font) == b"\x1b[?1049l\x1b[10m\x1b[m"
-    origin = TRACES["origin"]
+    origin = SETTINGS["origin"]
     assert undone(origin[0], b"\x1b[?1049h") == b"\x1b[?1049l" + origin[1]
 
 
-def test_saved_modes_are_restored_where_that_is_known() -> None:
+def test_restored_modes_are_undone_but_not_redone() -> None:
     assert undone(b"\x1b[?1h\x1b[?1s\x1b[?1l\x1b[?1r") == b"\x1b[?1l"
     after = tracker(b"\x1b[?1000;1049s\x1b[?1000;1049h\x1b[?1000;1049r")
     assert after.undo() == b"\x1b[?1049l\x1b[?1000l"
@@ -204,20 +204,18 @@ def test_kittys_flags_belong_to_a_screen() -> None:
         (b"\x1bPq \x1b[m\x1b\\", b""),
     ],
 )
-def test_a_sequence_that_was_cut_off_is_broken_off(
-    cut_off: bytes, ended: bytes
-) -> None:
+def test_a_sequence_that_was_cut_off_is_cancelled(cut_off: bytes, ended: bytes) -> None:
     assert undone(cut_off) == ended
 
 
-def test_pushes_are_bounded() -> None:
+def test_the_keyboard_stack_is_bounded() -> None:
     assert undone(b"\x1b[>1u" * 1000) == b"\x1b[<16u"
 
 
 OUTPUT = st.lists(
     st.sampled_from(
         [
-            *(part for parts in TRACES.values() for part in parts),
+            *(part for parts in SETTINGS.values() for part in parts),
             *(b"text", b"\x1b[0m", b"\x1bc", b"\x1b[!p", b"\x1b[?1;1000;2004h"),
             *(b"\x1b[", b"\x1b]8;;", b"\x1b", b"\x18", b"\x1b)0", b"\x1b[20h"),
             *(b"\xc2", b"\x9b", b"\x1b7", b"\x1b8", b"\x1b[?1;1000s", b"\x1b[?1;1000r"),
@@ -243,25 +241,25 @@ def test_undoing_leaves_nothing_to_undo(output: bytes) -> None:
 
 @thorough
 @given(OUTPUT)
-def test_what_is_set_again_is_what_was_set(output: bytes) -> None:
+def test_redo_after_undo_restores_the_settings(output: bytes) -> None:
     before = tracker(output)
     again = tracker(output, before.undo(), before.redo())
     assert again.redo() == before.redo()
 
 
-def test_what_the_first_screen_may_not_have_brought_back_is_undone_once_more() -> None:
-    """Tmux does not, with origin mode; but it is not set again after a suspension."""
+def test_what_the_main_screen_may_have_brought_back_is_undone_but_not_redone() -> None:
+    """Tmux does not bring back origin mode; other terminals do."""
     left = tracker(b"\x1b[?1049h\x1b[?6h\x1b(0\x1b[?1049l")
     assert left.undo() == b"\x1b[?6l\x1b[9999H\n\x1b(B"
     assert left.redo() == b""
 
 
 def state_of_pyte(*pieces: bytes) -> dict[str, object]:
-    """What a terminal written by others remembers, but for the text and the cursor."""
+    """Return what an independent terminal keeps beside text and cursor."""
     screen = pyte.Screen(80, 24)
     pyte.ByteStream(screen).feed(b"".join(pieces))
-    # It begins without those that are on in terminals: SRM, DECARM, DECANM; and it has
-    # no second screen.
+    # It starts without SRM, DECARM and DECANM, which are on by default, and it has no
+    # alternate screen.
     screen.mode -= {12, *(mode << 5 for mode in (2, 8, 47, 1047, 1049))}
     names = ("mode", "margins", "charset", "g0_charset", "g1_charset")
     return {name: getattr(screen, name) for name in names} | {
@@ -270,15 +268,14 @@ def state_of_pyte(*pieces: bytes) -> dict[str, object]:
     }
 
 
-# Of these pyte takes a part for another sequence, or for text; it has no second screen,
-# which gives a cursor back; and it saves cursors on a stack, as no terminal does, so
-# none is restored twice.
+# Sequences that pyte misreads in part, and the alternate screen, which it lacks.
+# It saves cursors on a stack, which no terminal does, so no cursor is restored here.
 ODD = re.compile(rb'\x1b(?:[("-.][^0B]|\[[<=>]|\[\?1049)')
-PARTS = [part for parts in TRACES.values() for part in parts if not ODD.search(part)]
+PARTS = [part for parts in SETTINGS.values() for part in parts if not ODD.search(part)]
 
 
 @thorough
 @given(st.lists(st.sampled_from([*PARTS, b"text"])))
-def test_pyte_is_at_rest_afterwards(parts: list[bytes]) -> None:
+def test_pyte_has_its_defaults_after_undo(parts: list[bytes]) -> None:
     output = b"".join(parts)
     assert state_of_pyte(output, undone(output)) == state_of_pyte()

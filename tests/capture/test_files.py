@@ -1,4 +1,4 @@
-"""The name of a log: two fields, doubled braces, and nothing that reaches further."""
+"""Names of files: two fields, doubled braces, and no way out of the directory."""
 
 import string
 
@@ -31,31 +31,31 @@ def test_fields_are_filled_in(name: str, expanded: str) -> None:
 
 @thorough
 @given(st.lists(PIECES).map("".join))
-def test_what_is_right_is_what_str_format_makes_of_it(name: str) -> None:
+def test_a_valid_name_is_expanded_as_by_str_format(name: str) -> None:
     assert expand(name, FIELDS) == name.format(**FIELDS)
 
 
 @thorough
 @given(st.text(st.sampled_from("{}servtim.![]0:_ "), max_size=20))
-def test_what_is_taken_is_what_str_format_takes_with_plain_fields(name: str) -> None:
+def test_a_name_is_valid_if_str_format_accepts_it_with_plain_fields(name: str) -> None:
     try:
         parts = list(string.Formatter().parse(name))
-        is_right = all(
+        is_valid = all(
             field is None or (field in FIELDS and not (form or conversion))
             for _, field, form, conversion in parts
         )
     except ValueError:
-        is_right = False
+        is_valid = False
     try:
         expand(name, FIELDS)
     except UsageError:
-        assert not is_right
+        assert not is_valid
     else:
-        assert is_right or ":}" in name  # an empty form, which we do not know
+        assert is_valid or ":}" in name  # str.format ignores an empty format
 
 
 @pytest.mark.parametrize(
-    ("name", "named"),
+    ("name", "culprit"),
     [
         ("{host}.log", "{host}"),
         ("{}", "{}"),
@@ -69,15 +69,15 @@ def test_what_is_taken_is_what_str_format_takes_with_plain_fields(name: str) -> 
         ("{{server}", "}"),
     ],
 )
-def test_everything_else_in_braces_is_wrong_usage(name: str, named: str) -> None:
+def test_anything_else_in_braces_is_wrong_usage(name: str, culprit: str) -> None:
     with pytest.raises(UsageError) as caught:
         expand(name, FIELDS)
-    assert repr(named) in str(caught.value)
+    assert repr(culprit) in str(caught.value)
     assert caught.value.hint is not None
     assert "{server} and {time}" in caught.value.hint
 
 
-def test_a_value_is_not_looked_at_again() -> None:
+def test_a_value_is_not_expanded_again() -> None:
     assert expand("{server}", {"server": "{time}"}) == "{time}"
 
 
@@ -93,13 +93,13 @@ def test_a_value_is_not_looked_at_again() -> None:
         ("", "_"),
     ],
 )
-def test_a_part_of_a_name_stays_in_its_directory(text: str, safe: str) -> None:
+def test_a_safe_component_stays_in_its_directory(text: str, safe: str) -> None:
     assert safe_component(text) == safe
 
 
 @thorough
 @given(st.text())
-def test_no_text_becomes_another_directory_or_a_hidden_file(text: str) -> None:
+def test_a_safe_component_is_never_a_hidden_file_or_a_path(text: str) -> None:
     safe = safe_component(text)
     assert safe
     assert not safe.startswith(".")
