@@ -32,7 +32,10 @@ def message_shapes() -> Iterator[tuple[str, str]]:
         for node in ast.walk(ast.parse(path.read_text())):
             match node:
                 case ast.Call(ast.Name(name), [message, *_]) if name in names:
-                    yield f"{path.relative_to(PACKAGE)}:{name}:{node.lineno}", _shape(message)
+                    yield (
+                        f"{path.relative_to(PACKAGE)}:{name}:{node.lineno}",
+                        _shape(message),
+                    )
 
 
 def _shape(message: ast.expr) -> str:

@@ -66,7 +66,9 @@ OWNERS = {
     "fcntl": {"terminal.tty"},
     "pty": {"console.demo"},
     "ssl": {"network.tls"},
-    "trio_websocket": {"websocket.connection", "websocket.server"},
+    "trio_websocket": {
+        *("websocket.client", "websocket.connection", "websocket.server"),
+    },
     "wsproto": {"websocket.connection"},
     "h11": {"websocket.connection", "network.http_connect"},  # the upgrade; CONNECT
     "python_socks": {"network.socks"},

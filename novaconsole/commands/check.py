@@ -219,7 +219,7 @@ class _Checkup:
                         await ended.wait()
                     if ended.is_set():
                         raise ConnectionLost(
-                            f"hung up at once: {connection.closed}",
+                            f"hung up at once: {connection.close_reason}",
                             "the token is wrong or has expired, or the guest's port "
                             "has moved: get a new URL",
                         )

@@ -13,7 +13,8 @@ from novaconsole.network.proxy import Proxy
 from novaconsole.network.target import Target, TLSOptions
 from novaconsole.network.tcp import ReceiveDecides, limit_receive_buffer, open_tcp
 from novaconsole.network.tls import start_tls, tls_context
-from novaconsole.websocket.connection import SUBPROTOCOLS, Connection, open_connection
+from novaconsole.websocket.client import open_connection
+from novaconsole.websocket.connection import SUBPROTOCOLS, Connection
 
 _log = logging.getLogger(__name__)
 _MISLED_HINT = (

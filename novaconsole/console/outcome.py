@@ -64,14 +64,14 @@ class Ended:
     Attributes:
         reason: who or what ended it.
         signum: the signal, where it was one.
-        closed: how the websocket ended, where the other side did it.
+        close_reason: how the websocket ended, if the other side closed it.
         error: what to say of it: why it could not be opened again, where that was
             tried, or what has not come in time.
     """
 
     reason: Reason
     signum: int | None = None
-    closed: CloseReason | None = None
+    close_reason: CloseReason | None = None
     error: NovaConsoleError | None = None
 
     @property
@@ -99,7 +99,7 @@ class ConnectionSummary:
         named: whether a cloud was asked for the server.
         seconds: how long the link was open.
         bytes_in: payload received.
-        closed: how it ended; None while nobody but us has ended it.
+        close_reason: how it ended, or None unless the other side ended it.
         bytes_out: payload sent.
     """
 
@@ -107,15 +107,15 @@ class ConnectionSummary:
     named: bool
     seconds: float
     bytes_in: int
-    closed: CloseReason | None = None
+    close_reason: CloseReason | None = None
     bytes_out: int = 0
 
     def as_event(self) -> dict[str, Fact]:
         """For programs; there is no code where the other side has sent none."""
-        closed = self.closed
+        close_reason = self.close_reason
         return {
-            "code": closed.code if closed else None,
-            "reason": closed.reason if closed else "",
+            "code": close_reason.code if close_reason else None,
+            "reason": close_reason.reason if close_reason else "",
             "seconds": round(self.seconds, 3),
             "bytes_in": self.bytes_in,
             "bytes_out": self.bytes_out,
@@ -148,8 +148,7 @@ class ConnectionSummary:
 
     @property
     def _is_speechless(self) -> bool:
-        closed = self.closed
-        return closed is not None and closed.code is None and not closed.reason
+        return self.close_reason == CloseReason(None)
 
 
 def summarize(connection: Connection, target: Target) -> ConnectionSummary:
@@ -164,6 +163,6 @@ def summarize(connection: Connection, target: Target) -> ConnectionSummary:
         named=target.name is not None,
         seconds=trio.current_time() - connection.opened_at,
         bytes_in=connection.bytes_in,
-        closed=connection.closed,
+        close_reason=connection.close_reason,
         bytes_out=connection.bytes_out,
     )

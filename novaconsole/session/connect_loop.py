@@ -69,11 +69,15 @@ class Console:
                 # Nothing sent and nothing received: it was no console at all.
                 was_used = connection.bytes_out > 0 or not connection.is_refusal
                 if session.input_has_ended and was_used:
-                    session.end(Ended(Reason.INPUT_ENDED, closed=connection.closed))
+                    session.end(
+                        Ended(Reason.INPUT_ENDED, close_reason=connection.close_reason)
+                    )
                     return
                 pause = retry_policy.after_link(connection, by_hand=by_hand)
                 if pause is None:
-                    session.end(Ended(Reason.CLOSED, closed=connection.closed))
+                    session.end(
+                        Ended(Reason.CLOSED, close_reason=connection.close_reason)
+                    )
                     return
                 session.notices.event("reconnecting", by_hand=by_hand)
                 self._tell(

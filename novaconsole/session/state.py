@@ -133,7 +133,7 @@ class Session:
             return
         self.ended = ended
         if self.attachment and ended.reason is not Reason.INPUT_ENDED:
-            self.attachment.connection.close_timeout = _HASTY_GOODBYE_SECONDS
+            self.attachment.connection.limit_close(_HASTY_GOODBYE_SECONDS)
         scope = self.nursery.cancel_scope
         if grace:
             scope.deadline = min(scope.deadline, trio.current_time() + grace)
@@ -175,7 +175,7 @@ class Session:
         if self.attachment is not None:
             self.last, self.attachment = self.attachment, None
             if hasty:
-                self.last.connection.close_timeout = _HASTY_GOODBYE_SECONDS
+                self.last.connection.limit_close(_HASTY_GOODBYE_SECONDS)
 
     def say_how_to_leave(self) -> None:
         """The second line that everybody is told."""

@@ -148,7 +148,7 @@ async def check_open(
         ),
         pytest.param(
             answer(b"HTTP/1.1 404\r\nContent-Length: 0\r\n\r\n"),
-            "answered 404, not",
+            "responded 404 instead",
             "another service",
             404,
             id="404 without words",
@@ -204,14 +204,14 @@ async def check_open(
         ),
         pytest.param(
             answer_for_ever(b"HTTP/1.1 101 Switching Protocols\r\n", b"X: y\r\n" * 99),
-            "no end",
+            "too long",
             "",
             None,
             id="endless head",
         ),
         pytest.param(
             answer_for_ever(b"HTTP/1.1 101 ", b"a" * 999),
-            "no end",
+            "too long",
             "",
             None,
             id="endless status line",
@@ -300,7 +300,7 @@ async def test_a_head_in_single_bytes_is_accepted() -> None:
         open_console(server.target(), NO_TLS, DEFAULTS) as connection,
     ):
         pass
-    assert connection.closed == CloseReason(1000)
+    assert connection.close_reason == CloseReason(1000)
 
 
 # ---- subprotocol

@@ -140,7 +140,7 @@ def test_a_refusal_is_known_by_its_time_and_its_silence(
     "ended",
     [
         Ended(Reason.INPUT_ENDED),
-        Ended(Reason.INPUT_ENDED, closed=CloseReason(1000)),
+        Ended(Reason.INPUT_ENDED, close_reason=CloseReason(1000)),
         Ended(Reason.OUTPUT_CLOSED),
         Ended(Reason.HANGUP),
         Ended(Reason.SIGNAL, signum=15),
@@ -154,7 +154,7 @@ def test_an_end_that_explains_itself_needs_no_words(ended: Ended) -> None:
 def test_who_was_lost_is_told_of_the_loss() -> None:
     connection = summary()
     assert closing_message(
-        Ended(Reason.CLOSED, closed=GONE), connection
+        Ended(Reason.CLOSED, close_reason=GONE), connection
     ) == describe_loss(connection)
 
 

@@ -17,13 +17,13 @@ CODES = [1000, 1001, 1002, 1003, 1005, 1007, 1008, 1009, 1011, 1012, 1013, 1014]
     [
         (Ended(Reason.QUIT), 0),
         (Ended(Reason.INPUT_ENDED), 0),
-        (Ended(Reason.INPUT_ENDED, closed=CloseReason(1000)), 0),
+        (Ended(Reason.INPUT_ENDED, close_reason=CloseReason(1000)), 0),
         (Ended(Reason.OUTPUT_CLOSED), 0),
         (Ended(Reason.MATCHED), 0),
         (Ended(Reason.TIMED_OUT, error=TimedOut("no match")), 124),
         (Ended(Reason.CLOSED), 3),
-        (Ended(Reason.CLOSED, closed=CloseReason(1000)), 3),
-        (Ended(Reason.CLOSED, closed=CloseReason(None)), 3),
+        (Ended(Reason.CLOSED, close_reason=CloseReason(1000)), 3),
+        (Ended(Reason.CLOSED, close_reason=CloseReason(None)), 3),
         (Ended(Reason.CLOSED, error=ConnectError("refused")), 3),  # was attached once
         (Ended(Reason.HANGUP), 129),
         (Ended(Reason.SIGNAL, signum=signal.SIGHUP), 129),
@@ -57,14 +57,14 @@ def test_a_close_code_of_the_standard_is_told_in_words(code: int) -> None:
 @pytest.mark.parametrize(
     ("closed", "text"),
     [
-        (CloseReason(None), "gone without a close frame"),
+        (CloseReason(None), "no close frame received"),
         (CloseReason(None, "no answer to pings"), "no answer to pings"),
         (CloseReason(1000), "closed normally (code 1000)"),
         (
             CloseReason(1000, "Target closed"),
             "Target closed (code 1000, closed normally)",
         ),
-        (CloseReason(1003, "text"), "text (code 1003, kind of data not accepted)"),
+        (CloseReason(1003, "text"), "text (code 1003, unsupported kind of data)"),
         (CloseReason(4001), "closed (code 4001)"),
         (CloseReason(4001, "kicked"), "kicked (code 4001, closed)"),
     ],

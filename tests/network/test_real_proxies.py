@@ -19,7 +19,7 @@ from novaconsole.errors import ConnectError
 from novaconsole.network.http_connect import connect_through
 from novaconsole.network.proxy import Proxy
 from novaconsole.network.target import Target
-from novaconsole.websocket.connection import open_connection
+from novaconsole.websocket.client import open_connection
 from support.fake_cloud import without_settings
 from support.servers import (
     AT_ONCE_SECONDS,
