@@ -50,7 +50,7 @@ PURE_MODULES = {
     *VOCABULARY,
     *("capture.asciicast", "capture.plaintext", "capture.timestamps"),
     *("cloud.server", "cloud.console_log"),
-    *("network.target", "network.proxy"),
+    *("network.address", "network.proxy", "network.target"),
     *("session.escapes",),
     *("websocket.close", "websocket.coalesce", "websocket.flow", "websocket.handshake"),
 }

@@ -11,7 +11,7 @@ import trio
 from novaconsole.errors import ConnectError, HandshakeFailed
 from novaconsole.network.proxy import Proxy
 from novaconsole.network.target import Target, TLSOptions
-from novaconsole.network.tcp import ReceiveDecides, limit_receive_buffer, open_tcp
+from novaconsole.network.tcp import SilentSendStream, limit_receive_buffer, open_tcp
 from novaconsole.network.tls import start_tls, tls_context
 from novaconsole.websocket.client import open_connection
 from novaconsole.websocket.connection import SUBPROTOCOLS, Connection
@@ -64,11 +64,11 @@ async def reach(target: Target, proxy: Proxy | None) -> trio.abc.Stream:
         UsageError: an extra for the proxy is missing.
     """
     if proxy is None:
-        return ReceiveDecides(await open_tcp(target))
+        return SilentSendStream(await open_tcp(target))
     # Here, for few need it.
     from novaconsole.network.http_connect import connect_through
 
-    return ReceiveDecides(await connect_through(proxy, target))
+    return SilentSendStream(await connect_through(proxy, target))
 
 
 @contextmanager

@@ -16,7 +16,8 @@ from novaconsole.errors import (
     ServerNotFound,
     UsageError,
 )
-from novaconsole.network.target import Target, TLSOptions, is_loopback
+from novaconsole.network.address import is_loopback
+from novaconsole.network.target import Target, TLSOptions
 
 
 class ConsoleSource(Protocol):

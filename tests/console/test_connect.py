@@ -448,8 +448,18 @@ async def test_tcp_that_does_not_answer_costs_the_timeout(
         ("untrusted", LOOPBACK, "is not trusted: it is from an unknown", "--cacert"),
         ("expired", LOOPBACK, "has expired", "--insecure"),
         ("not_yet_valid", LOOPBACK, "is not valid yet", "clock"),
-        ("wrong_host", LOOPBACK, "is not for 127.0.0.1", "another host"),
-        ("wrong_host", "localhost", "is not for localhost", "another host"),
+        (
+            "wrong_host",
+            LOOPBACK,
+            "is not valid for 127.0.0.1",
+            "is not in the certificate",
+        ),
+        (
+            "wrong_host",
+            "localhost",
+            "is not valid for localhost",
+            "is not in the certificate",
+        ),
     ],
 )
 async def test_a_bad_certificate(
