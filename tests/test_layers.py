@@ -73,9 +73,9 @@ OWNERS = {
     "h11": {"websocket.connection", "network.http_connect"},  # the upgrade; CONNECT
     "python_socks": {"network.socks"},
     "re2": {"guest.expect"},
-    "openstack": {"cloud.config", "cloud.faults"},
-    "keystoneauth1": {"cloud.client", "cloud.faults"},
-    "requests": {"cloud.client", "cloud.faults"},
+    "openstack": {"cloud.client", "cloud.config", "cloud.faults"},
+    "keystoneauth1": {"cloud.faults"},
+    "requests": {"cloud.response"},
     "typer": {"cli.app", "cli.options"},
 }
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import trio
 
 from novaconsole.errors import NovaConsoleError
-from novaconsole.events import Fact
+from novaconsole.events import Field
 from novaconsole.network.target import Target
 from novaconsole.websocket.close import CloseReason
 from novaconsole.websocket.connection import Connection
@@ -110,7 +110,7 @@ class ConnectionSummary:
     close_reason: CloseReason | None = None
     bytes_out: int = 0
 
-    def as_event(self) -> dict[str, Fact]:
+    def as_event(self) -> dict[str, Field]:
         """For programs; there is no code where the other side has sent none."""
         close_reason = self.close_reason
         return {

@@ -205,7 +205,7 @@ class CloudSource(_NothingToStart):
         except ServerNotFound:
             if self._names is None:
                 self._names = self.cloud.server_names()
-            raise nova.no_such_server(self.wanted, self._names) from None
+            raise nova.server_not_found(self.wanted, self._names) from None
         return self._server
 
     def open_console(self, server: Server) -> ConsoleAddress:

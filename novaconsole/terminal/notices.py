@@ -14,7 +14,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from novaconsole.errors import NovaConsoleError
-from novaconsole.events import Fact, encode
+from novaconsole.events import Field, encode
 from novaconsole.redaction import mask_tokens, printable
 
 QUIET, NORMAL, VERBOSE, DEBUG = -1, 0, 1, 2
@@ -50,7 +50,7 @@ class Notices:
         """Say what was asked for, whatever the verbosity."""
         self._line(text)
 
-    def event(self, name: str, /, **facts: Fact) -> None:
+    def event(self, name: str, /, **facts: Field) -> None:
         """Tell programs what happens; people are told in words."""
         if self.as_json:
             self._hand_on(mask_tokens(encode(name, facts)), _ERROR_WRITE_SECONDS)
