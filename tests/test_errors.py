@@ -26,7 +26,7 @@ ERRORS = list(with_subclasses(NovaConsoleError))
 
 
 def message_shapes() -> Iterator[tuple[str, str]]:
-    """Where each error is created, and its message with `{}` for interpolated values."""
+    """Where each error is created, and its message with `{}` for each value."""
     names = {cls.__name__ for cls in ERRORS}
     for path in sorted(PACKAGE.rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text())):
