@@ -83,9 +83,9 @@ class SerialConsole:
         return self._target.masked_url
 
     @property
-    def closed(self) -> CloseReason | None:
-        """How the connection ended; None while it is open."""
-        return self._connection.closed
+    def close_reason(self) -> CloseReason | None:
+        """How the connection ended, or None while it is open."""
+        return self._connection.close_reason
 
     async def send(self, data: bytes) -> None:
         r"""Type something; Enter is `\r`.

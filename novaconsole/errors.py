@@ -1,8 +1,8 @@
-"""Every error that a caller may want to catch, with what to try and the exit status.
+"""Every error that a caller may want to catch, with a hint and the exit status.
 
-A message is one sentence without a full stop, the thing first, and never holds a
-token.  A hint is what to type or look at next.  Foreign exceptions become these in
-the one module that owns the library they come from.
+A message is one sentence that begins with the subject, has no full stop and never holds
+a token.  A hint says what to try next, and begins with a verb.  The exceptions of a
+library are converted to these in the module that owns the library.
 """
 
 import enum
@@ -10,11 +10,11 @@ from typing import Self
 
 
 class Retryable(enum.Enum):
-    """Whether trying again may help who does not mind to wait."""
+    """Whether the operation is worth retrying."""
 
     NONE = "none"
-    SOON = "soon"  # a disturbance: worth some tries
-    IN_TIME = "in time"  # a state of the server: as long as it takes
+    SOON = "soon"  # a temporary failure: worth a few attempts
+    IN_TIME = "in time"  # a state of the server: worth waiting for its end
 
 
 class NovaConsoleError(Exception):
@@ -22,12 +22,14 @@ class NovaConsoleError(Exception):
 
     Args:
         message: what happened, in the user's terms.
-        hint: what to try, or None where nothing sensible can be said.
-        hope: whether trying again may help; None for what the class says.
+        hint: what to try, or None if there is nothing useful to suggest.
+        retryable: whether the operation is worth retrying, or None for the default of
+            the class.
 
     Attributes:
         exit_status: for the shell.
-        hope: whether trying again may help.
+        hint: what to try, or None.
+        retryable: whether the operation is worth retrying.
     """
 
     exit_status = 1
@@ -47,23 +49,23 @@ class NovaConsoleError(Exception):
 
 
 class UsageError(NovaConsoleError):
-    """What was asked for makes no sense, whatever the cloud or the network does."""
+    """The request makes no sense, whatever the cloud or the network does."""
 
     exit_status = 2
 
 
 class TimedOut(NovaConsoleError):
-    """What was waited for did not come in time."""
+    """The time ran out before the expected event."""
 
-    exit_status = 124  # as timeout(1)
+    exit_status = 124  # as with timeout(1)
 
 
 class GuestNotReady(NovaConsoleError):
-    """No command can be run in the guest, or not to its end."""
+    """A command could not be run in the guest, or did not run to its end."""
 
 
 class OutputFailed(NovaConsoleError):
-    """Standard output cannot be written."""
+    """Standard output could not be written."""
 
     @classmethod
     def because(cls, reason: OSError) -> Self:
@@ -72,11 +74,11 @@ class OutputFailed(NovaConsoleError):
 
 
 class CloudError(NovaConsoleError):
-    """The cloud could not be asked, or did not want to answer."""
+    """The cloud could not be reached or refused the request."""
 
 
 class CloudUnreachable(CloudError):
-    """The cloud did not answer, or not in a sensible way."""
+    """The cloud did not answer, or failed to handle the request."""
 
     retryable = Retryable.SOON
 
@@ -92,28 +94,28 @@ class ServerAmbiguous(CloudError):
 
 
 class ServerNotActive(CloudError):
-    """The server is in a state in which its console URL leads nowhere, or elsewhere."""
+    """The server is in a state in which its URL does not lead to its console."""
 
     retryable = Retryable.IN_TIME
 
 
 class ConsoleUnavailable(CloudError):
-    """The cloud has the server but gives no serial console for it."""
+    """The cloud has the server, but offers no serial console for it."""
 
 
 class ConnectError(NovaConsoleError):
-    """The websocket could not be reached: name, route, refusal, TLS or time."""
+    """The websocket could not be reached: name, route, refusal, TLS or timeout."""
 
     retryable = Retryable.SOON
 
 
 class HandshakeFailed(ConnectError):
-    """Something answered, but not with a websocket.
+    """The server answered, but did not open a websocket.
 
     Args:
         message: what happened.
         hint: what to try.
-        status: the HTTP status of the answer, or None where it was not HTTP.
+        status: the HTTP status of the response, or None if it was not HTTP.
     """
 
     def __init__(

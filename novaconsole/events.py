@@ -1,22 +1,22 @@
-"""What happens, for programs: one JSON object a line, and what stays true of it.
+"""The events of --json: one JSON object a line.
 
-docs/events.schema.json is the contract: names and meanings stay within a version, and
-more may come.
+docs/events.schema.json is the contract with programs that read them.  Within a version,
+an event keeps its name and a field its meaning; new events and fields may be added.
 """
 
 import json
 
 VERSION = 1
 
-Fact = str | int | float | bool | None | list[str]
+Field = str | int | float | bool | None | list[str]
 
 
-def encode(event: str, facts: dict[str, Fact]) -> str:
-    """The line for an event, in ASCII.
+def encode(event: str, fields: dict[str, Field]) -> str:
+    """Encode an event as a line of ASCII, without the line end.
 
     Args:
-        event: what it is called.
-        facts: what is known of it.
+        event: its name.
+        fields: what is known about it.
     """
-    row = {"version": VERSION, "event": event} | facts
-    return json.dumps(row).replace("\x7f", "\\u007f")  # which JSON lets through
+    row = {"version": VERSION, "event": event} | fields
+    return json.dumps(row).replace("\x7f", "\\u007f")  # json leaves DEL unescaped

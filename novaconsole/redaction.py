@@ -1,14 +1,14 @@
-"""What must not be shown: console tokens and control characters of others.
+"""What must not be shown: console tokens, and control characters of others.
 
 Every message, log record and recording passes through here.  Names and reasons come
-from the cloud, the proxy and the guest; printed as they are, they could give a token
-away or drive the user's terminal.
+from the cloud, the proxy and the guest.  If they were printed unchanged, they could
+reveal a token or control the user's terminal.
 """
 
 import re
 
-# "token=" as it stands in a query, or encoded inside one (`path=%3Ftoken%3D`).
-# A parenthesis around the URL is left alone.
+# "token=" in a query, plain or encoded inside another one (`path=%3Ftoken%3D`).
+# A parenthesis around the URL is not part of the value.
 _TOKEN = re.compile(
     r"(token(?:=|%3D))[^&\s\"'#\\]+?(?=\)?(?:[&\s\"'#\\]|$))", re.IGNORECASE
 )
@@ -17,14 +17,10 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u206
 
 
 def mask_tokens(text: str) -> str:
-    """The text with the value of everything that looks like a token hidden."""
+    """Return the text with `***` in place of everything that looks like a token."""
     return _TOKEN.sub(r"\1***", text)
 
 
 def printable(text: str) -> str:
-    """The text with control characters spelled out.
-
-    Names and messages come from the cloud, the proxy and the guest; printed as they
-    are they could drive the user's terminal.
-    """
+    """Return the text with its control characters as escapes of two or four digits."""
     return _CONTROL.sub(lambda match: f"\\x{ord(match[0]):02x}", text)

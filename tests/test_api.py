@@ -72,7 +72,7 @@ async def test_bytes_go_out_and_come_in() -> None:
         async with novaconsole.connect(guest.url) as console:
             await console.send(every_byte)
             assert await receive(console, len(every_byte)) == every_byte
-            assert console.closed is None
+            assert console.close_reason is None
             assert console.title == f"127.0.0.1:{guest.port}"
         assert guest.wait_closing() == b"\x03\xe8"
     assert guest.received == every_byte
@@ -87,7 +87,7 @@ async def test_iteration_ends_with_the_connection(guest: Guest) -> None:
         pieces = [piece async for piece in console]
         assert b"".join(pieces) == b"onetwo"
         assert b"" not in pieces
-        assert str(console.closed) == "Target closed (code 1000, closed normally)"
+        assert str(console.close_reason) == "Target closed (code 1000, closed normally)"
 
 
 async def test_what_is_cancelled_is_not_lost(guest: Guest) -> None:
@@ -145,7 +145,7 @@ async def test_the_end_of_the_connection_is_told(
             words = "closed by the other side: Target closed"
         else:
             guest.drop()
-            words = "lost: gone without a close frame"
+            words = "lost: no close frame received"
         for wait in (
             console.receive,
             partial(console.expect, "login: "),

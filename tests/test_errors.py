@@ -1,4 +1,4 @@
-"""The errors: a status and a sentence for each, in one module."""
+"""The errors: each has a status and a docstring, all are in one module."""
 
 import ast
 import importlib
@@ -26,7 +26,7 @@ ERRORS = list(with_subclasses(NovaConsoleError))
 
 
 def message_shapes() -> Iterator[tuple[str, str]]:
-    """Where each error is made, and its message with `{}` for what is filled in."""
+    """Where each error is created, and its message with `{}` for each value."""
     names = {cls.__name__ for cls in ERRORS}
     for path in sorted(PACKAGE.rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text())):
@@ -49,40 +49,44 @@ def _shape(message: ast.expr) -> str:
 
 
 @pytest.mark.parametrize("cls", ERRORS)
-def test_every_error_says_when_it_is_raised(cls: type[NovaConsoleError]) -> None:
+def test_every_error_has_a_sentence_that_says_when_it_is_raised(
+    cls: type[NovaConsoleError],
+) -> None:
     own = vars(cls)["__doc__"]
     assert own
     assert own.splitlines()[0].endswith(".")
 
 
 @pytest.mark.parametrize("cls", ERRORS)
-def test_every_error_has_a_status_that_is_documented(
+def test_every_exit_status_is_documented(
     cls: type[NovaConsoleError],
 ) -> None:
     assert str(cls.exit_status) in {status for status, _ in EXIT_STATUSES} - {"0"}
 
 
-def test_the_statuses_are_those_of_the_contract() -> None:
+def test_the_exit_statuses_are_those_of_the_contract() -> None:
     unusual = {cls.__name__: cls.exit_status for cls in ERRORS if cls.exit_status != 1}
     assert unusual == {"UsageError": 2, "ConnectionLost": 3, "TimedOut": 124}
 
 
 @pytest.mark.parametrize("cls", ERRORS)
-def test_every_error_carries_message_and_hint(cls: type[NovaConsoleError]) -> None:
+def test_every_error_has_a_message_and_an_optional_hint(
+    cls: type[NovaConsoleError],
+) -> None:
     error = cls("it failed", "try again")
     assert str(error) == "it failed"
     assert error.hint == "try again"
     assert cls("it failed").hint is None
 
 
-def test_a_failed_handshake_carries_the_http_status() -> None:
+def test_a_failed_handshake_has_the_http_status() -> None:
     assert HandshakeFailed("no").status is None
     assert HandshakeFailed("no", "try", status=503).status == 503
 
 
 @pytest.mark.parametrize("retryable", Retryable)
 @pytest.mark.parametrize("cls", [cls for cls in ERRORS if cls is not HandshakeFailed])
-def test_a_single_error_may_have_a_hope_of_its_own(
+def test_a_single_error_may_override_whether_it_is_retryable(
     cls: type[NovaConsoleError], retryable: Retryable
 ) -> None:
     usual = cls.retryable
@@ -90,14 +94,13 @@ def test_a_single_error_may_have_a_hope_of_its_own(
     assert cls("it failed").retryable is cls.retryable is usual
 
 
-def test_what_trying_again_may_help() -> None:
-    """What is not named here stays as it is, however often it is tried."""
-    hopeful = {
+def test_only_these_errors_are_worth_retrying() -> None:
+    retryable = {
         cls.__name__: cls.retryable
         for cls in ERRORS
         if cls.retryable is not Retryable.NONE
     }
-    assert hopeful == {
+    assert retryable == {
         "CloudUnreachable": Retryable.SOON,
         "ConnectError": Retryable.SOON,
         "HandshakeFailed": Retryable.SOON,
@@ -107,7 +110,7 @@ def test_what_trying_again_may_help() -> None:
     }
 
 
-def test_all_errors_stand_in_one_module_and_nothing_else_does() -> None:
+def test_all_errors_are_in_one_module_and_nothing_else_is() -> None:
     for module in pkgutil.walk_packages(novaconsole.__path__, "novaconsole."):
         importlib.import_module(module.name)
     assert {cls.__module__ for cls in with_subclasses(NovaConsoleError)} == {

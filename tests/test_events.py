@@ -1,4 +1,4 @@
-"""What programs are told: a line of JSON, whatever is in it."""
+"""Events: one line of JSON, whatever the fields hold."""
 
 import json
 
@@ -11,7 +11,7 @@ from support.pieces import thorough
 
 @given(st.text())
 @thorough
-def test_any_text_is_one_line_that_comes_back(text: str) -> None:
+def test_any_text_is_one_line_and_is_decoded_unchanged(text: str) -> None:
     line = encode("message", {"text": text})
     assert line.isascii()
     assert line.isprintable()
@@ -19,10 +19,10 @@ def test_any_text_is_one_line_that_comes_back(text: str) -> None:
     assert row == {"version": VERSION, "event": "message", "text": text}
 
 
-def test_facts_of_all_kinds() -> None:
-    facts = {"a": None, "b": True, "c": 1, "d": 1.5, "e": ["x"]}
-    assert json.loads(encode("any", {**facts})) == {
+def test_fields_of_every_type_are_decoded_unchanged() -> None:
+    fields = {"a": None, "b": True, "c": 1, "d": 1.5, "e": ["x"]}
+    assert json.loads(encode("any", {**fields})) == {
         "version": 1,
         "event": "any",
-        **facts,
+        **fields,
     }

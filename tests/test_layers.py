@@ -50,7 +50,7 @@ PURE_MODULES = {
     *VOCABULARY,
     *("capture.asciicast", "capture.plaintext", "capture.timestamps"),
     *("cloud.server", "cloud.console_log"),
-    *("network.target", "network.proxy"),
+    *("network.address", "network.proxy", "network.target"),
     *("session.escapes",),
     *("websocket.close", "websocket.coalesce", "websocket.flow", "websocket.handshake"),
 }
@@ -66,14 +66,16 @@ OWNERS = {
     "fcntl": {"terminal.tty"},
     "pty": {"console.demo"},
     "ssl": {"network.tls"},
-    "trio_websocket": {"websocket.connection", "websocket.server"},
+    "trio_websocket": {
+        *("websocket.client", "websocket.connection", "websocket.server"),
+    },
     "wsproto": {"websocket.connection"},
     "h11": {"websocket.connection", "network.http_connect"},  # the upgrade; CONNECT
     "python_socks": {"network.socks"},
     "re2": {"guest.expect"},
-    "openstack": {"cloud.config", "cloud.faults"},
-    "keystoneauth1": {"cloud.client", "cloud.faults"},
-    "requests": {"cloud.client", "cloud.faults"},
+    "openstack": {"cloud.client", "cloud.config", "cloud.faults"},
+    "keystoneauth1": {"cloud.faults"},
+    "requests": {"cloud.response"},
     "typer": {"cli.app", "cli.options"},
 }
 

@@ -1,1 +1,1 @@
-"""OpenStack: find a server, ask for the URL of its console, fetch its console log."""
+"""OpenStack: find a server, request a URL for its console, fetch its console log."""

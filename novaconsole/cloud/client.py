@@ -1,11 +1,12 @@
-"""OpenStack: which server is meant, the URL of its serial console, its console log.
+"""OpenStack: find a server, request a URL for its serial console, fetch its log.
 
-The only module that touches openstacksdk.  Everything here blocks and is meant for a
-thread; nothing of it changes anything in the cloud, so a thread may be abandoned.
+Everything here blocks and is meant for a thread.  Nothing here changes anything in the
+cloud, so the thread may be abandoned.
 
-Facts about the API: nova/api/openstack/compute/remote_consoles.py (since microversion
-2.6; before, the action os-getSerialConsole), console_output.py and servers.py (`name`
-is a regular expression).  How few requests it can be: a token, the server, the URL.
+The API is that of nova/api/openstack/compute/remote_consoles.py (since microversion
+2.6; the action os-getSerialConsole before), console_output.py and servers.py (`name` is
+a regular expression).  The fewest requests possible are three: a token, the server, the
+URL.
 """
 
 import re
@@ -16,30 +17,24 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 from uuid import UUID
 
-from novaconsole.cloud import server as nova
 from novaconsole.cloud.config import CloudOptions, connect
-from novaconsole.cloud.faults import (
-    fault_message,
-    mapped_errors,
-    no_compute_service,
-    not_from_nova,
-)
-from novaconsole.cloud.server import Server
+from novaconsole.cloud.faults import mapped_errors, no_compute_service
+from novaconsole.cloud.response import content, fault_message, not_from_nova
+from novaconsole.cloud.server import Server, console_refusal, select_by_name
 from novaconsole.network.target import TLSOptions
 
 if TYPE_CHECKING:
-    import requests
-    from keystoneauth1.adapter import Adapter
     from openstack.connection import Connection
+    from openstack.proxy import Proxy
 
 _MICROVERSION = "2.6"
 
 
 class Cloud:
-    """One cloud, as one user of it; nothing is asked before there is a question.
+    """A cloud, with the login of one user.  It connects when it is first used.
 
-    Every method blocks, and raises CloudError where the cloud cannot be asked or does
-    not want to answer.
+    Every method blocks, and raises CloudError if the cloud cannot be reached or refuses
+    the request.
 
     Args:
         options: which cloud.
@@ -50,14 +45,14 @@ class Cloud:
         self._connection: Connection | None = None
 
     def close(self) -> None:
-        """Let go of the connections."""
+        """Close the connections; a later request opens them again."""
         if self._connection is not None:
             self._connection.close()
             self._connection = None
 
     def authenticate(self) -> str:
-        """Log in, if that has not been done; in words, as whom and where."""
-        with self._asked() as connection:
+        """Log in, unless that is done; return user, project and cloud in words."""
+        with self._connected() as connection:
             session = connection.session
             session.get_token()
             auth = connection.config.config.get("auth", {})
@@ -66,8 +61,8 @@ class Cloud:
             return f"{user} in project {project} at {auth.get('auth_url')}"
 
     def compute_endpoint(self) -> str:
-        """Where Nova is, as the catalogue has it."""
-        with self._asked() as connection:
+        """Return the URL of Nova in the service catalogue."""
+        with self._connected() as connection:
             endpoint = connection.session.get_endpoint(
                 service_type="compute",
                 interface=connection.config.get_interface("compute"),
@@ -77,80 +72,81 @@ class Cloud:
                 raise no_compute_service()
             return str(endpoint)
 
-    def find_server(self, wanted: str) -> Server:
-        """The server with a name or UUID.
+    def find_server(self, name_or_id: str) -> Server:
+        """Find the server with a name or UUID.
 
         Raises:
-            ServerNotFound: there is none.
-            ServerAmbiguous: several have this name.
+            ServerNotFound: no server has it.
+            ServerAmbiguous: several servers have this name.
         """
-        with self._asked_nova() as compute:
-            if _is_uuid(wanted):
-                response = compute.get(f"/servers/{wanted}")
+        with self._connected_to_nova() as compute:
+            if _is_uuid(name_or_id):
+                response = compute.get(f"/servers/{name_or_id}")
                 if response.status_code != 404:
-                    return _server(_content(response, "show the server", "server"))
+                    return _server(content(response, "show the server", "server"))
             response = compute.get(
-                "/servers/detail", params={"name": f"^{re.escape(wanted)}$"}
+                "/servers/detail", params={"name": f"^{re.escape(name_or_id)}$"}
             )
-            bodies = _content(response, "list the servers", "servers")
-            return nova.the_one_named(wanted, [_server(body) for body in bodies])
+            bodies = content(response, "list the servers", "servers")
+            return select_by_name(name_or_id, [_server(body) for body in bodies])
 
     def refresh(self, server: Server) -> Server:
-        """The server as it is now.
+        """Return the server in its current state.
 
         Raises:
             ServerNotFound: it has been deleted.
         """
-        with self._asked_nova() as compute:
+        with self._connected_to_nova() as compute:
             response = compute.get(f"/servers/{server.id}")
             if response.status_code == 404:
-                raise nova.console_refused(404, "", server)
-            return _server(_content(response, "show the server", "server"))
+                raise console_refusal(404, "", server)
+            return _server(content(response, "show the server", "server"))
 
     def server_names(self, prefix: str = "") -> list[str]:
-        """The names of the servers that begin with `prefix`."""
-        with self._asked_nova() as compute:
+        """Return the names of the servers whose names begin with `prefix`."""
+        with self._connected_to_nova() as compute:
             params = {"name": f"^{re.escape(prefix)}"} if prefix else {}
             response = compute.get("/servers", params=params)
-            servers = _content(response, "list the servers", "servers")
+            servers = content(response, "list the servers", "servers")
             names = {str(server["name"]) for server in servers}
             return sorted(name for name in names if name.startswith(prefix))
 
     def console_url(self, server: Server) -> str:
-        """A new URL for the serial console of a server; it holds a token."""
-        with self._asked_nova() as compute:
+        """Request a new URL for the serial console of a server; it holds a token."""
+        with self._connected_to_nova() as compute:
             response = compute.post(
                 f"/servers/{server.id}/remote-consoles",
                 json={"remote_console": {"protocol": "serial", "type": "serial"}},
                 microversion=_MICROVERSION,
             )
             if response.status_code in (404, 406):
-                # Older than 2.6; or the server is gone, which this tells too.
+                # Nova is older than 2.6.  If instead the server is gone, this request
+                # fails with 404 as well.
                 response = compute.post(
                     f"/servers/{server.id}/action",
                     json={"os-getSerialConsole": {"type": "serial"}},
                 )
             if response.status_code != 200:
-                raise nova.console_refused(
+                raise console_refusal(
                     response.status_code, fault_message(response), server
                 )
-            console = _content(
+            console = content(
                 response, "open the serial console", "remote_console", "console"
             )
             return str(console["url"])
 
     def console_log(self, server: Server) -> str:
-        """All that the guest printed, as far as Nova kept it."""
-        with self._asked_nova() as compute:
+        """Return the console log: what the guest printed, as far as Nova kept it."""
+        with self._connected_to_nova() as compute:
             response = compute.post(
                 f"/servers/{server.id}/action", json={"os-getConsoleOutput": {}}
             )
-            output = _content(response, "show the console log", "output")
+            output = content(response, "show the console log", "output")
             return output if isinstance(output, str) else ""
 
     @property
     def host(self) -> str | None:
-        """Where the cloud's Keystone is; None before it was asked."""
+        """The host of the cloud's Keystone, or None before the first request."""
         if self._connection is None:
             return None
         auth = self._connection.config.config.get("auth", {})
@@ -158,7 +154,7 @@ class Cloud:
 
     @property
     def tls(self) -> TLSOptions:
-        """As configured for this cloud, or asked for in place of that."""
+        """How to use TLS: the options, or else the configuration of the cloud."""
         if self._connection is None:
             return self._options.tls
         verify, cert = self._connection.config.get_requests_verify_args()
@@ -171,15 +167,15 @@ class Cloud:
         )
 
     @contextmanager
-    def _asked(self) -> "Iterator[Connection]":
+    def _connected(self) -> "Iterator[Connection]":
         with mapped_errors():
             if self._connection is None:
                 self._connection = connect(self._options)
             yield self._connection
 
     @contextmanager
-    def _asked_nova(self) -> "Iterator[Adapter]":
-        with self._asked() as connection:
+    def _connected_to_nova(self) -> "Iterator[Proxy]":
+        with self._connected() as connection:
             yield connection.compute
 
 
@@ -195,14 +191,3 @@ def _server(body: Any) -> Server:
         return Server.from_api(body)
     except (LookupError, TypeError) as exc:
         raise not_from_nova("show the server") from exc
-
-
-def _content(response: "requests.Response", purpose: str, *keys: str) -> Any:
-    """What the answer holds under the first of the keys that it has."""
-    if response.status_code != 200:
-        raise nova.unexpected(purpose, response.status_code, fault_message(response))
-    try:
-        body = response.json()
-        return next(body[key] for key in keys if key in body)
-    except (ValueError, TypeError, StopIteration) as exc:
-        raise not_from_nova(purpose) from exc

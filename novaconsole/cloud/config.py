@@ -1,4 +1,4 @@
-"""Which cloud to ask, and how to log in: clouds.yaml and the OS_* variables."""
+"""Which cloud to use and how to log in: clouds.yaml and the OS_* variables."""
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -10,9 +10,9 @@ if TYPE_CHECKING:
     from openstack.config.cloud_region import CloudRegion
     from openstack.connection import Connection
 
-# Nova answers after 60 seconds when the compute node is down.
+# When the compute node is down, Nova answers after 60 seconds.
 _TIMEOUT_SECONDS = 90
-# What may stand under `auth` for the plugin v3password to know what to do.
+# The settings under `auth` that the plugin v3password understands.
 _V3_PASSWORD_OPTIONS = {
     *("auth_url", "username", "user_id", "password"),
     *("user_domain_id", "user_domain_name", "project_id", "project_name"),
@@ -23,12 +23,12 @@ _V3_PASSWORD_OPTIONS = {
 
 @dataclass(frozen=True)
 class CloudOptions:
-    """Which cloud to ask.
+    """Which cloud to use.
 
     Attributes:
-        cloud: entry of clouds.yaml; None for $OS_CLOUD or the OS_* variables.
-        region: None for what is configured.
-        tls: what to use in place of what is configured.
+        cloud: entry of clouds.yaml, or None for $OS_CLOUD or the OS_* variables.
+        region: name of the region, or None for the configured one.
+        tls: overrides what is configured.
     """
 
     cloud: str | None = None
@@ -37,15 +37,15 @@ class CloudOptions:
 
 
 def cloud_names() -> list[str]:
-    """The clouds that clouds.yaml knows."""
+    """Return the names of the clouds in clouds.yaml."""
     from openstack.config import OpenStackConfig
 
-    # "defaults" and "envvars" stand for what is not in clouds.yaml.
+    # "defaults" and "envvars" are not entries of clouds.yaml.
     return sorted({*OpenStackConfig().get_cloud_names()} - {"defaults", "envvars"})
 
 
 def connect(options: CloudOptions) -> "Connection":
-    """A connection to the cloud; nothing is sent yet."""
+    """Create a connection to the cloud.  It sends nothing yet."""
     from openstack.connection import Connection
 
     region = _region(options)
@@ -55,9 +55,11 @@ def connect(options: CloudOptions) -> "Connection":
         is_v3
         and region.config.get("auth_type") in (None, "password")
         and auth.keys() <= _V3_PASSWORD_OPTIONS
-        and auth.get("password")  # or else the plugin "password" says what is missing
+        and auth.get(
+            "password"
+        )  # otherwise the plugin "password" reports what is missing
     ):
-        # Saves the request that asks which versions there are.
+        # This saves the request for the versions of the API.
         region = _region(options, auth_type="v3password")
     connection = Connection(config=region)
     if connection.session.timeout is None:
@@ -74,7 +76,7 @@ def _region(options: CloudOptions, **overrides: Any) -> "CloudRegion":
         "cacert": tls.cacert and str(tls.cacert),
         "cert": tls.cert and str(tls.cert),
         "key": tls.key and str(tls.key),
-        # Both, for either may be configured.
+        # Both, because either may be configured.
         "verify": False if tls.insecure else True if tls.cacert else None,
         "insecure": False if tls.cacert else None,
     }

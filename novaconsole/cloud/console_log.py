@@ -1,57 +1,65 @@
-"""The console log before the live stream: where one ends and the other goes on.
+"""Joins the console log and the live stream, with no gap and no line twice.
 
-Nova sends nothing of the past to whoever attaches; the past is in the console log
-only (action os-getConsoleOutput).  So both are fetched, and joined where they overlap.
+The problem: a websocket brings only what the guest prints after it was opened.  What
+came before is in the console log (action os-getConsoleOutput), which is fetched while
+the live stream is already running.  So the end of the log and the start of the live
+stream overlap, by an unknown amount, and have to be joined where they do.
 
-The log is not the raw stream.  nova-compute decodes it as ASCII, each byte above 127
-becoming U+FFFD (compute/manager.py, get_console_output), and the API removes the
-control characters 00-08 and 0B-1F (api/openstack/compute/console_output.py), CR and
-ESC among them.  Therefore texts are compared as the log would have them.
+The two are not the same bytes.  nova-compute decodes the log as ASCII, each byte above
+127 becoming U+FFFD (compute/manager.py, get_console_output), and the API removes the
+control characters 00-08 and 0B-1F (api/openstack/compute/console_output.py), CR and ESC
+among them.  The raw stream cannot be restored from the log, but the log can be computed
+from the raw stream.  So all comparisons are made in the form of the log.
+
+The invariant, if the guest does not repeat itself: what is shown is what the guest
+printed, each character once.  If it does repeat itself, several places fit; the rules
+for choosing one are given where they are applied.  All searches take linear time,
+because a log of several megabytes of the same character must not stop the session.
 """
 
 import re
 from dataclasses import dataclass
 
-# DEL is in the log, but prints nothing: it goes on both sides.
+# DEL is in the log, but prints nothing: it is removed on both sides.
 _DROPPED = bytes({*range(0x20), 0x7F} - {*b"\t\n"})
 _KEPT = re.compile(rb"[^\x00-\x08\x0b-\x1f\x7f]")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 _NOT_ASCII = re.compile(r"[^\x00-\x7f]")
 _UNKNOWN = "\ufffd"
 
-# Whether text that is found is the text that was meant, or its like.
-_MIN_ANCHOR_CHARS = 32  # at a place where it is expected
-_SAFE_ANCHOR_CHARS = 4096  # anywhere: a boot's messages differ in their times
+# How much text has to match so that it is the text looked for and not a similar one.
+_MIN_ANCHOR_CHARS = 32  # at the place where it is expected
+_SAFE_ANCHOR_CHARS = 4096  # anywhere: the messages of two boots differ in their times
 
 
 def as_logged(data: bytes) -> str:
-    """What the console log would hold of bytes from the guest.
+    """Return what the console log holds after the guest has printed these bytes.
 
-    Each byte is taken for itself, so pieces give the same as the whole.
+    Each byte is converted on its own, so pieces give the same as the whole.
     """
     return data.translate(None, _DROPPED).decode("ascii", "replace")
 
 
 def normalised(log_text: str) -> str:
-    """Text of a console log in the form that `as_logged` gives."""
+    """Return the text of a console log in the form that `as_logged` gives."""
     return _NOT_ASCII.sub(_UNKNOWN, _CONTROL.sub("", log_text))
 
 
 def for_screen(log_text: str) -> bytes:
-    """Text of a console log for a raw terminal, or for a pipe.
+    """Return the text of a console log for a raw terminal or a pipe.
 
-    Lines end in CR LF, U+FFFD is in UTF-8, and no control character other than TAB
-    is left, so a log cannot change the terminal's state.
+    Lines end in CR LF, U+FFFD is encoded as UTF-8, and no control character other than
+    TAB is left, so a log cannot change the terminal's state.
     """
     return normalised(log_text).replace("\n", "\r\n").encode()
 
 
 def last_lines(log_text: str, count: int) -> str:
-    """The last lines of a text; only LF ends a line.
+    """Return the last lines of a text; only LF ends a line.
 
     Args:
         log_text: the text.
-        count: how many lines; one without an end, such as a prompt, is a line too.
+        count: how many lines; an unfinished one, such as a prompt, counts as well.
     """
     if count <= 0:
         return ""
@@ -65,11 +73,11 @@ def last_lines(log_text: str, count: int) -> str:
 
 @dataclass(frozen=True)
 class Joined:
-    """What to show on attaching: first the text, then the bytes.
+    """What to show at the beginning: first the text, then the bytes.
 
     Attributes:
-        text: of the log, for `for_screen`.
-        rest: what of the live bytes is not in the text.
+        text: from the log, to be shown by way of `for_screen`.
+        rest: the live bytes that are not in the text.
     """
 
     text: str
@@ -81,22 +89,22 @@ class Gap:
     """What to show after an outage, before all the live bytes.
 
     Attributes:
-        text: of the log, for `for_screen`.
-        complete: False where text may be missing or shown twice, as what was seen
-            before is not in the log, or there more than once.
+        text: from the log, to be shown by way of `for_screen`.
+        complete: False if text may be missing or shown twice, because what was seen
+            before is not in the log, or is there more than once.
     """
 
     text: str
     complete: bool
 
 
-class Seen:
-    """Remembers the end of what the guest has said so far, as the log would have it.
+class SeenOutput:
+    """Remembers the end of the output that was seen, in the form of the log.
 
-    For `attach` and `resume`, connect first, fetch the log then, and join when live
-    bytes have come at least as far as the log goes.  Give the log as whole as Nova
-    has it (no `length`; libvirt's driver gives the last 100 KiB): what is shown is
-    cut here, and a longer text is easier to tell from its like.
+    For `begin` and `resume`: connect first, then fetch the log, and join when the live
+    bytes have reached at least the end of the log.  Fetch the whole log (no `length`;
+    libvirt's driver returns the last 100 KiB): the lines to show are cut here, and a
+    long text is more likely to be unique.
 
     Attributes:
         limit: how many characters are remembered at most.
@@ -105,36 +113,36 @@ class Seen:
     limit = 64 * 1024
 
     def __init__(self) -> None:
-        self._tail = bytearray()  # a byte each character; FF is U+FFFD
+        self._tail = bytearray()  # one byte for each character; FF is U+FFFD
 
     @property
     def text(self) -> str:
-        """What is remembered."""
+        """The remembered text."""
         return self._tail.decode("ascii", "replace")
 
     def add(self, data: bytes) -> None:
-        """Note bytes of the guest that were shown."""
+        """Record bytes of the guest that were shown."""
         self._tail += data.translate(None, _DROPPED)
         del self._tail[: -self.limit]
 
     def add_text(self, log_text: str) -> None:
-        """Note text of the log."""
+        """Record text of the log."""
         self.add(normalised(log_text).replace(_UNKNOWN, "\xff").encode("latin-1"))
 
-    def attach(self, log_text: str, live: bytes, lines: int) -> Joined:
-        """Begin: the last lines of the log, and how the live stream goes on from it.
+    def begin(self, log_text: str, live: bytes, lines: int) -> Joined:
+        """Join the last lines of the log and the live stream.
 
-        What came before the log was fetched is in the log, so the two overlap, by how
-        much is not known: the longest overlap is taken.  Then what is shown begins
-        with the log's last lines and ends with the live stream, and nothing of
-        either is shown twice.  Where the longest is not the true one, what the guest
-        said right after the log repeats the log's end, and is shown once.
+        The two overlap by an unknown amount, and the longest possible overlap is taken.
+        Then what is shown begins with the last lines of the log and ends with the live
+        stream, and nothing is shown twice.  If the longest overlap is not the true one,
+        the guest repeated the end of the log right after it; the repetition is shown
+        once.
 
-        Where the live bytes hold all of the log, they alone are shown.
+        If the live bytes include the whole log, only they are shown.
 
         Args:
-            log_text: the log, fetched after the connection was open.
-            live: everything received since; it is noted, too.
+            log_text: the log, fetched after the connection was opened.
+            live: everything received since then; it is recorded as seen.
             lines: how many lines of the log to show, at least one.
         """
         log, new = normalised(log_text), as_logged(live)
@@ -145,15 +153,16 @@ class Seen:
         return Joined(last_lines(log, lines), live[_raw_length(live, overlap) :])
 
     def resume(self, log_text: str, live: bytes, lines: int) -> Gap:
-        """Go on after an outage: the log from what was seen to the live stream.
+        """Fill the gap after an outage: the log from what was seen to the live stream.
 
-        What was seen has precedence in finding its place, as it is longer than what
-        is live; the overlap with the live stream is looked for behind it.
+        What was seen is looked for first, because it is longer than the live bytes; the
+        overlap with the live stream is looked for after it.
 
         Args:
-            log_text: the log, fetched after the new connection was open.
-            live: everything received since; to be shown whole, and noted, too.
-            lines: how many lines of the log to show where nothing is found in it.
+            log_text: the log, fetched after the new connection was opened.
+            live: everything received since then, to be shown completely; it is
+                recorded as seen.
+            lines: how many lines of the log to show if what was seen is not in it.
         """
         log, new = normalised(log_text), as_logged(live)
         place = _find_end(log, self.text)
@@ -168,16 +177,16 @@ class Seen:
         return gap
 
     def _restart(self, log_text: str, live: bytes) -> None:
-        # The log, not what was shown: it has no hole, and more lines.
+        # From the log rather than from what was shown: it is longer and has no gap.
         self._tail.clear()
         self.add_text(log_text)
         self.add(live)
 
 
 def _raw_length(data: bytes, count: int) -> int:
-    """How many bytes it takes for so many characters in the log.
+    """Return how many bytes make up this many characters of the log.
 
-    What the log drops behind the last of them counts no more: an ESC belongs to
+    Bytes after the last of them that the log drops are not counted: an ESC belongs to
     the sequence that follows, a CR to its LF.
     """
     length = 0
@@ -187,16 +196,16 @@ def _raw_length(data: bytes, count: int) -> int:
 
 
 def _find_end(log: str, seen: str) -> tuple[int, bool] | None:
-    """Where in the log what was seen ends, and whether it can only be there.
+    """Return where in the log the seen output ends, and whether that is the only place.
 
-    The log grows at its end alone, so all that was seen is in it, unless the log
-    begins later.  A part of it that is found is no sign: each boot ends in the same
-    prompt.  That is so only for a long part, which is found where the log and what
-    came over the network differ in some byte further back.
+    The log only grows at its end, so all seen output is in it, unless the log begins
+    later.  Finding only a part of it proves nothing, because each boot ends in the same
+    prompt.  A long part is an exception; it is looked for in case the log and the live
+    stream differ in some byte further back.
 
-    Of several places the last is taken.  Those before are older than the
-    outage far more often than not (the log holds days, an outage lasts seconds), and
-    to go on from one of them would show boots that are long over.
+    Of several places the last one is taken.  The earlier ones are most likely older
+    than the outage (a log holds days, an outage lasts seconds), and resuming there
+    would show boots that are long past.
     """
     for anchor in (seen, seen[-_SAFE_ANCHOR_CHARS:]):
         first = log.find(anchor)
@@ -209,15 +218,16 @@ def _find_end(log: str, seen: str) -> tuple[int, bool] | None:
 
 
 def _overlap(log: str, live: str) -> int:
-    """How many characters at the log's end are live, too.
+    """Return how many characters at the end of the log are also in the live bytes.
 
-    All of them, wherever they are, as the log may begin after the live stream did.
+    The log may have begun after the live stream; then all of them are, and the place
+    does not matter.
     """
     return len(log) if log in live else _border(log, live)
 
 
 def _border(text: str, other: str) -> int:
-    """The length of the longest end of one text that is the other's beginning.
+    """Return the length of the longest end of one text that begins the other.
 
     Linear in time: the prefix function of Knuth, Morris and Pratt.
     """

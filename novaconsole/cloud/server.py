@@ -1,9 +1,11 @@
-"""What Nova's answers mean: the states of a server, and why there is no console.
+"""A server as Nova describes it: its state, and the errors about it and its console.
 
-Facts: nova/api/openstack/common.py (statuses), nova/compute/power_state.py, and
-remote_consoles.py for the answers to a request for a console.  A server that is not
-running still gets a URL, and that URL can lead into the console of another server
-that has been given the same port; so the status decides here.
+The sources are nova/api/openstack/common.py (statuses), nova/compute/power_state.py,
+and remote_consoles.py for the responses to a request for a console.
+
+Nova gives out a URL even for a server that is not running, and that URL can lead to the
+console of another server that was given the same port.  So the status decides whether a
+console may be opened, not Nova's response.
 """
 
 import difflib
@@ -23,26 +25,29 @@ from novaconsole.errors import (
     ServerNotFound,
 )
 
-# The statuses in which the server has a running guest with a console of its own.
+# In these statuses the server has a running guest with a console of its own.
 _RUNNING = {"ACTIVE", "MIGRATING", "PASSWORD", "REBOOT", "RESCUE", "VERIFY_RESIZE"}
 _POWER_STATE_SHUTDOWN = 4
-_NEVER_AGAIN = {"DELETED", "SOFT_DELETED"}
+# A server leaves these only if its owner acts, so waiting is of no use.
+_LOST = {"DELETED", "SOFT_DELETED", "ERROR"}
+_WAIT_HINT = "use --wait to attach as soon as it is running"
+_ROLE_HINT = "ask the cloud's operator, as its policy requires another role"
 _STATUS_HINTS = {
     "SHUTOFF": "start it: openstack server start {0}",
-    "PAUSED": "continue it: openstack server unpause {0}",
-    "SUSPENDED": "wake it up: openstack server resume {0}",
-    "SHELVED": "bring it back: openstack server unshelve {0}",
-    "SHELVED_OFFLOADED": "bring it back: openstack server unshelve {0}",
-    "BUILD": "it is being built; --wait attaches as soon as it runs",
-    "REBUILD": "it is being rebuilt; --wait attaches as soon as it runs",
-    "HARD_REBOOT": "it is being rebooted; --wait attaches as soon as it runs",
-    "RESIZE": "it is being resized; --wait attaches as soon as it runs",
+    "PAUSED": "unpause it: openstack server unpause {0}",
+    "SUSPENDED": "resume it: openstack server resume {0}",
+    "SHELVED": "unshelve it: openstack server unshelve {0}",
+    "SHELVED_OFFLOADED": "unshelve it: openstack server unshelve {0}",
+    "BUILD": _WAIT_HINT,
+    "REBUILD": _WAIT_HINT,
+    "HARD_REBOOT": _WAIT_HINT,
+    "RESIZE": _WAIT_HINT,
     "ERROR": "see why: openstack server show {0} -c fault",
-    "SOFT_DELETED": "bring it back: openstack server restore {0}",
+    "SOFT_DELETED": "restore it: openstack server restore {0}",
     "DELETED": "list the others: openstack server list",
 }
-# Where a running server will soon be, by what Nova is doing with it.
-_HEADED_FOR = {
+# The status that a server will soon have, by the task that Nova is performing.
+_NEXT_STATUS = {
     "powering-off": "SHUTOFF",
     "pausing": "PAUSED",
     "suspending": "SUSPENDED",
@@ -52,7 +57,7 @@ _HEADED_FOR = {
 }
 _OTHER_STATUS_HINT = "see why: openstack server show {0}"
 _LIST_HINT = "list them: openstack server list"
-_CLOSE_NAMES = 3
+_MAX_SUGGESTIONS = 3
 
 
 @dataclass(frozen=True)
@@ -60,12 +65,12 @@ class Server:
     """A server as Nova describes it.
 
     Attributes:
-        name: as the cloud has it; several servers may share it.
+        name: several servers may have the same.
         id: UUID.
         status: `ACTIVE`, `SHUTOFF`, …
-        task: what Nova is doing with it (`powering-off`), None for nothing.
+        task: what Nova is doing with it (`powering-off`), or None.
         project: id of the project that it belongs to.
-        powered_off: whether the hypervisor says so, whatever the status.
+        powered_off: what the hypervisor reports, whatever the status.
     """
 
     name: str
@@ -77,16 +82,16 @@ class Server:
 
     @classmethod
     def from_api(cls, body: Mapping[str, Any]) -> "Server":
-        """Read the `server` of an answer of the API.
+        """Read the `server` in a response of the API.
 
         Raises:
-            LookupError: it lacks what every server has.
+            LookupError: a field is missing that every server has.
         """
-        name, key, status = body["name"], body["id"], body["status"]
+        name, uuid, status = body["name"], body["id"], body["status"]
         task = body.get("OS-EXT-STS:task_state")
         return cls(
             name=str(name),
-            id=str(key),
+            id=str(uuid),
             status=str(status),
             task=None if task is None else str(task),
             project=str(body.get("tenant_id", "")),
@@ -95,12 +100,12 @@ class Server:
 
     @property
     def is_running(self) -> bool:
-        """Whether its console URL leads to its own console."""
+        """Whether it is running, so that its console URL leads to its own console."""
         return self.status in _RUNNING and not self.powered_off
 
     @property
     def state(self) -> str:
-        """The status in words, with what Nova is doing about it."""
+        """The status in words, with the task that Nova is performing."""
         words = self.status
         if self.powered_off and self.status in _RUNNING:
             words += ", powered off"
@@ -108,8 +113,8 @@ class Server:
 
     @property
     def hint(self) -> str | None:
-        """What to do about a server that is not running, or will not be for long."""
-        status = _HEADED_FOR.get(self.task or "", self.status)
+        """What to do if it is not running or about to stop, or else None."""
+        status = _NEXT_STATUS.get(self.task or "", self.status)
         if status in _RUNNING:
             if not self.powered_off:
                 return None
@@ -120,84 +125,85 @@ class Server:
 
 
 def check_running(server: Server) -> None:
-    """See whether the console of a server may be opened.
+    """Check that the console of a server may be opened.
 
     Raises:
-        ServerNotActive: not as it is now.
+        ServerNotActive: not in its current state.
     """
     if server.is_running:
         return
-    lost = server.status in _NEVER_AGAIN or server.status == "ERROR"
     raise ServerNotActive(
         f"server {server.name!r} is {server.state}, not ACTIVE",
         server.hint,
-        retryable=Retryable.NONE if lost else None,
+        retryable=Retryable.NONE if server.status in _LOST else None,
     )
 
 
-def the_one_named(wanted: str, servers: Iterable[Server]) -> Server:
-    """The one server with a name.
+def select_by_name(name: str, servers: Iterable[Server]) -> Server:
+    """Select the one server with a name.
 
     Args:
-        wanted: the name.
-        servers: those whose names match, upper and lower case being the same to the
-            databases of some clouds.
+        name: compared exactly.
+        servers: what the cloud found; some databases ignore case.
 
     Raises:
-        ServerNotFound: there is none.
-        ServerAmbiguous: there are several.
+        ServerNotFound: no server has this name.
+        ServerAmbiguous: several servers have this name.
     """
-    found = [server for server in servers if server.name == wanted]
+    found = [server for server in servers if server.name == name]
     if not found:
-        raise no_such_server(wanted, ())
+        raise server_not_found(name, ())
     if len(found) > 1:
         rows = ", ".join(
             f"{server.id} ({server.status}, project {server.project})"
             for server in found
         )
         raise ServerAmbiguous(
-            f"{len(found)} servers are named {wanted!r}: {rows}",
-            "give the id in place of the name",
+            f"{len(found)} servers are named {name!r}: {rows}",
+            "give the id instead of the name",
         )
     return found[0]
 
 
-def no_such_server(wanted: str, names: Sequence[str]) -> ServerNotFound:
-    """There is no such server.
+def server_not_found(name_or_id: str, names: Sequence[str]) -> ServerNotFound:
+    """Return the error for a server that was not found, with names that are close.
 
     Args:
-        wanted: name or id.
-        names: of the servers that there are, as far as known.
+        name_or_id: what was looked for.
+        names: of the servers that exist, as far as they are known.
     """
     by_folded: dict[str, str] = {name.casefold(): name for name in names}
     close = difflib.get_close_matches(
-        wanted.casefold(), by_folded, _CLOSE_NAMES, cutoff=0.6
+        name_or_id.casefold(), by_folded, _MAX_SUGGESTIONS, cutoff=0.6
     )
-    offers = " or ".join(shlex.quote(by_folded[folded]) for folded in close)
-    question = f"; did you mean {offers}?" if close else ""
-    return ServerNotFound(f"no server {wanted!r} in this project{question}", _LIST_HINT)
+    suggestions = " or ".join(shlex.quote(by_folded[folded]) for folded in close)
+    question = f"; did you mean {suggestions}?" if close else ""
+    return ServerNotFound(
+        f"no server {name_or_id!r} in this project{question}", _LIST_HINT
+    )
 
 
-def console_refused(status: int, message: str, server: Server) -> NovaConsoleError:
-    """Why Nova gave no console.
+def console_refusal(status: int, message: str, server: Server) -> NovaConsoleError:
+    """Return the error for a response that refuses a console.
 
     Args:
-        status: of the answer.
-        message: in the answer.
-        server: that was asked for.
+        status: of the response.
+        message: of the response.
+        server: whose console was requested.
     """
     quoted_id = shlex.quote(server.id)
-    log_hint = f"meanwhile: openstack console log show {quoted_id}"
+    log_command = f"openstack console log show {quoted_id}"
     match status:
         case 400:
             return ConsoleUnavailable(
-                f"this cloud gives no serial console for {server.name!r}: {message}",
-                f"its operator must set [serial_console] enabled = true; {log_hint}",
+                f"this cloud offers no serial console for {server.name!r}: {message}",
+                "ask its operator to set [serial_console] enabled = true; "
+                f"until then, read the log: {log_command}",
             )
         case 403:
             return ConsoleUnavailable(
-                f"you may not open the serial console of {server.name!r}",
-                "the cloud's policy wants another role; ask its operator",
+                f"you are not allowed to open the serial console of {server.name!r}",
+                _ROLE_HINT,
             )
         case 404:
             return ServerNotFound(
@@ -206,43 +212,41 @@ def console_refused(status: int, message: str, server: Server) -> NovaConsoleErr
         case 409:
             return ConsoleUnavailable(
                 f"server {server.name!r} is not ready: {message}",
-                "try again in a moment, or let --wait do it",
+                "try again in a moment, or use --wait",
                 retryable=Retryable.IN_TIME,
             )
         case 501:
             return ConsoleUnavailable(
-                f"the hypervisor of {server.name!r} has no serial console", log_hint
+                f"the hypervisor of {server.name!r} has no serial console",
+                f"read the log instead: {log_command}",
             )
         case 500 if "InstanceInvalidState" in message:
             return ServerNotActive(
                 f"server {server.name!r} is being deleted or changed",
-                f"see: openstack server show {quoted_id}",
+                f"check its state: openstack server show {quoted_id}",
             )
         case 500 if "MessagingTimeout" in message:
             return CloudUnreachable(
                 f"the compute host of {server.name!r} does not answer",
-                "its nova-compute is down; tell the cloud's operator",
+                "tell the cloud's operator that nova-compute is probably down there",
             )
-    return unexpected("open the serial console", status, message)
+    return unexpected_response("open the serial console", status, message)
 
 
-def unexpected(purpose: str, status: int, message: str) -> CloudError:
-    """An answer that nothing special can be said about.
+def unexpected_response(purpose: str, status: int, message: str) -> CloudError:
+    """Return the error for a response of which nothing more is known.
 
     Args:
-        purpose: what the cloud was asked to do.
-        status: of the answer.
-        message: in the answer.
+        purpose: what was requested, as in "the cloud did not …".
+        status: of the response.
+        message: of the response.
     """
-    words = f"the cloud did not {purpose}: {status} {message}"
+    what = f"the cloud did not {purpose}: {status} {message}"
     if status == 401:
         return CloudError(
-            words, "the login has expired or been revoked; run novaconsole again"
+            what, "run novaconsole again, as the login has expired or been revoked"
         )
     if status == 403:
-        return CloudError(words, "the cloud's policy wants another role")
-    if status >= 500:
-        return CloudUnreachable(
-            words, "try again; if it stays, tell the cloud's operator"
-        )
-    return CloudError(words, "try again; if it stays, tell the cloud's operator")
+        return CloudError(what, _ROLE_HINT)
+    hint = "try again; if the error persists, tell the cloud's operator"
+    return CloudUnreachable(what, hint) if status >= 500 else CloudError(what, hint)

@@ -27,7 +27,7 @@ from novaconsole.errors import (
     ConnectionLost,
     NovaConsoleError,
 )
-from novaconsole.events import Fact
+from novaconsole.events import Field
 from novaconsole.network.target import Target, TLSOptions
 from novaconsole.network.tcp import resolve
 from novaconsole.network.tls import certificate_of, start_tls, tls_context
@@ -72,16 +72,16 @@ class Step:
     detail: str = ""
     hint: str | None = None
     seconds: float = 0
-    facts: dict[str, Fact] = field(default_factory=dict)
+    facts: dict[str, Field] = field(default_factory=dict)
 
     def as_line(self) -> str:
         """For people."""
         mark = {"ok": "ok  ", "failed": "FAIL", "skipped": "skip"}[self.mark]
         return f"{mark} {self.name}: {self.detail}"
 
-    def as_event(self) -> dict[str, Fact]:
+    def as_event(self) -> dict[str, Field]:
         """For programs."""
-        row: dict[str, Fact] = {"step": self.name, "mark": self.mark}
+        row: dict[str, Field] = {"step": self.name, "mark": self.mark}
         row |= {"detail": self.detail, "hint": self.hint}
         return row | {"seconds": round(self.seconds, 4)} | self.facts
 
@@ -217,7 +217,7 @@ class _Checkup:
                         await ended.wait()
                     if ended.is_set():
                         raise ConnectionLost(
-                            f"hung up at once: {connection.closed}",
+                            f"hung up at once: {connection.close_reason}",
                             "the token is wrong or has expired, or the guest's port "
                             "has moved: get a new URL",
                         )
@@ -233,7 +233,7 @@ class _Checkup:
         if failure is not None:
             raise failure
 
-    async def _ping(self, connection: Connection) -> tuple[str, dict[str, Fact]]:
+    async def _ping(self, connection: Connection) -> tuple[str, dict[str, Field]]:
         with trio.move_on_after(_PING_SECONDS):
             await connection.ping()
         if connection.round_trip is None:

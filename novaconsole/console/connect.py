@@ -11,9 +11,10 @@ import trio
 from novaconsole.errors import ConnectError, HandshakeFailed
 from novaconsole.network.proxy import Proxy
 from novaconsole.network.target import Target, TLSOptions
-from novaconsole.network.tcp import ReceiveDecides, limit_receive_buffer, open_tcp
+from novaconsole.network.tcp import SilentSendStream, limit_receive_buffer, open_tcp
 from novaconsole.network.tls import start_tls, tls_context
-from novaconsole.websocket.connection import SUBPROTOCOLS, Connection, open_connection
+from novaconsole.websocket.client import open_connection
+from novaconsole.websocket.connection import SUBPROTOCOLS, Connection
 
 _log = logging.getLogger(__name__)
 _MISDIRECTED_HINT = (
@@ -114,11 +115,11 @@ async def reach(target: Target, proxy: Proxy | None) -> trio.abc.Stream:
         UsageError: an extra for the proxy is missing.
     """
     if proxy is None:
-        return ReceiveDecides(await open_tcp(target))
+        return SilentSendStream(await open_tcp(target))
     # Imported here, because few need it.
     from novaconsole.network.http_connect import connect_through
 
-    return ReceiveDecides(await connect_through(proxy, target))
+    return SilentSendStream(await connect_through(proxy, target))
 
 
 @contextmanager

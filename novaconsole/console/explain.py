@@ -30,15 +30,15 @@ def closing_message(outcome: Outcome, connection: ConnectionSummary) -> str | No
 
 def describe_loss(connection: ConnectionSummary) -> str | None:
     """What became of a connection, in one line, or None if we ended it."""
-    closed = connection.closed
-    if closed is None:
+    close_reason = connection.close_reason
+    if close_reason is None:
         return None
     if connection.is_refusal:
         why = _REFUSED if connection.named else _STALE
         return f"{connection.title} dropped the connection at once: {why}"
-    if closed.code is None:
-        return f"connection to {connection.title} lost: {closed}"
-    return f"connection to {connection.title} closed by the other side: {closed}"
+    if close_reason.code is None:
+        return f"connection to {connection.title} lost: {close_reason}"
+    return f"connection to {connection.title} closed by the other side: {close_reason}"
 
 
 def suggest(
@@ -52,7 +52,7 @@ def suggest(
         reconnects: whether attaching again has been tried, in vain.
     """
     again = _LATER if reconnects else _RECONNECT
-    if connection.closed is None:
+    if connection.close_reason is None:
         return None
     if server is not None and server.hint is not None:
         return f"server {server.name!r} is {server.state}: {server.hint}"
@@ -62,13 +62,13 @@ def suggest(
         return "the compute host has probably not answered: tell the cloud's operator"
     if server is not None and server.task:
         return f"server {server.name!r} is {server.state}: {again}"
-    if connection.closed.code is None:
+    if connection.close_reason.code is None:
         way_back = again
         if not connection.named:
             way_back = f"if --reconnect does not help, {_NEW_URL}"
         return f"the proxy or the network in between has probably failed: {way_back}"
     if not connection.named:
         return None
-    if connection.closed.code == _TARGET_CLOSED:
+    if connection.close_reason.code == _TARGET_CLOSED:
         return f"the server was probably powered off or restarted: {again}"
     return again

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import trio
 
 from novaconsole.errors import ConnectionLost, NovaConsoleError, TimedOut
-from novaconsole.events import Fact
+from novaconsole.events import Field
 from novaconsole.network.target import Target
 from novaconsole.websocket.close import CloseReason
 from novaconsole.websocket.connection import Connection
@@ -100,7 +100,7 @@ class ConnectionSummary:
         named: whether a cloud was asked for the server.
         seconds: how long the connection was open.
         bytes_in: payload received.
-        closed: how it ended, or None if only we have ended it.
+        close_reason: how it ended, or None if only we have ended it.
         bytes_out: payload sent.
     """
 
@@ -108,15 +108,15 @@ class ConnectionSummary:
     named: bool
     seconds: float
     bytes_in: int
-    closed: CloseReason | None = None
+    close_reason: CloseReason | None = None
     bytes_out: int = 0
 
-    def as_event(self) -> dict[str, Fact]:
+    def as_event(self) -> dict[str, Field]:
         """The fields of the event `closed`; `code` is null without a close frame."""
-        closed = self.closed
+        close_reason = self.close_reason
         return {
-            "code": closed.code if closed else None,
-            "reason": closed.reason if closed else "",
+            "code": close_reason.code if close_reason else None,
+            "reason": close_reason.reason if close_reason else "",
             "seconds": round(self.seconds, 3),
             "bytes_in": self.bytes_in,
             "bytes_out": self.bytes_out,
@@ -151,8 +151,7 @@ class ConnectionSummary:
 
     @property
     def _ended_without_a_word(self) -> bool:
-        closed = self.closed
-        return closed is not None and closed.code is None and not closed.reason
+        return self.close_reason == CloseReason(None)
 
 
 def summarize(connection: Connection, target: Target) -> ConnectionSummary:
@@ -167,6 +166,6 @@ def summarize(connection: Connection, target: Target) -> ConnectionSummary:
         named=target.name is not None,
         seconds=trio.current_time() - connection.opened_at,
         bytes_in=connection.bytes_in,
-        closed=connection.closed,
+        close_reason=connection.close_reason,
         bytes_out=connection.bytes_out,
     )

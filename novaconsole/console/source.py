@@ -23,7 +23,8 @@ from novaconsole.errors import (
     ServerNotFound,
     UsageError,
 )
-from novaconsole.network.target import Target, TLSOptions, is_loopback
+from novaconsole.network.address import is_loopback
+from novaconsole.network.target import Target, TLSOptions
 
 _T = TypeVar("_T")
 
@@ -231,7 +232,7 @@ class CloudSource:
         except ServerNotFound:
             if self._names is None:
                 self._names = self.cloud.server_names()
-            raise nova.no_such_server(self.wanted, self._names) from None
+            raise nova.server_not_found(self.wanted, self._names) from None
         return self._server
 
     def request_url(self, server: Server) -> ConsoleAddress:

@@ -1,38 +1,27 @@
-"""What to attach to: a websocket URL taken apart, and nowhere shown with its token.
+"""The target: a websocket URL taken apart, and never shown with its token.
 
 Addresses as in RFC 3986 and RFC 6455 section 3.  Nova's serial proxy takes the token
-from the query (`?token=`) and does not care for the path.
+from the query (`?token=`) and ignores the path.
+
+This module loads neither trio nor ssl, so that the command line can check a URL and
+describe the use of TLS quickly.  What `TLSOptions` means is in `tls.py`.
 """
 
-import re
 from dataclasses import dataclass, field
-from ipaddress import IPv6Address, ip_address
 from pathlib import Path
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from novaconsole.errors import UsageError
+from novaconsole.network.address import ascii_host, bracketed, split_url
 from novaconsole.redaction import mask_tokens
 
 _DEFAULT_PORTS = {"ws": 80, "wss": 443}
-_FORMS = "ws://HOST:PORT/?token=… or wss://…"
-_HOST = re.compile(r"[0-9A-Za-z._:%-]+")
+_FORMS = "write it as ws://HOST:PORT/?token=… or wss://…"
 
 
 def is_url(text: str) -> bool:
-    """Whether SERVER is meant as a websocket URL rather than a name or an id."""
+    """Whether SERVER is a websocket URL rather than a name or an id."""
     return text.lower().startswith(("ws://", "wss://"))
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a name or address means this very machine."""
-    name = host.lower().rstrip(".")
-    try:
-        address = ip_address(name)
-    except ValueError:
-        # RFC 6761 section 6.3
-        return name == "localhost" or name.endswith(".localhost")
-    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
-    return (mapped or address).is_loopback
 
 
 @dataclass(frozen=True)
@@ -40,11 +29,11 @@ class Target:
     """A websocket to open.
 
     Attributes:
-        secure: whether TLS is spoken (`wss`).
+        secure: whether to use TLS (`wss`).
         host: name or address, an IPv6 address without its brackets.
         port: TCP port.
         resource: path and query for the request line; holds the token.
-        name: the server's name, where a cloud was asked.
+        name: the server's name, or None if the URL did not come from a cloud.
     """
 
     secure: bool
@@ -62,30 +51,32 @@ class Target:
             name: the name of the server that it leads to.
 
         Raises:
-            UsageError: it is no such URL.  The message does not repeat it.
+            UsageError: it is not such a URL.  The message does not repeat it.
         """
         url = url.strip()
         if not is_url(url):
-            raise UsageError("not a websocket URL", f"it looks like {_FORMS}")
+            raise UsageError("not a websocket URL", _FORMS)
         try:
-            parts = urlsplit(url)
-            port = parts.port
+            parts = split_url(url)
         except ValueError:
-            # The reason would name a part of the URL, which might be the token.
-            raise UsageError("bad websocket URL", f"it looks like {_FORMS}") from None
-        unfit = re.search(r"[\x00-\x20\x7f\ud800-\udfff]", url)
-        if not parts.hostname or unfit or port == 0:
-            raise UsageError("bad websocket URL", f"it looks like {_FORMS}")
+            # Not chained: the reason could name the token.
+            raise UsageError("bad websocket URL", _FORMS) from None
+        if not parts.hostname or parts.port == 0:
+            raise UsageError("bad websocket URL", _FORMS)
         if parts.username is not None:
             raise UsageError(
                 "user and password in a websocket URL are not supported",
                 "give them as -H 'Authorization: Basic …'",
             )
+        try:
+            host = ascii_host(parts.hostname)
+        except ValueError:
+            raise UsageError("bad host name in the websocket URL", _FORMS) from None
         query = f"?{parts.query}" if parts.query else ""
         return cls(
             secure=parts.scheme == "wss",
-            host=_ascii_host(parts.hostname),
-            port=port or _DEFAULT_PORTS[parts.scheme],
+            host=host,
+            port=parts.port or _DEFAULT_PORTS[parts.scheme],
             resource=quote((parts.path or "/") + query, safe="/?&=%:@!$'()*+,;~-._"),
             name=name,
         )
@@ -98,54 +89,37 @@ class Target:
     @property
     def address(self) -> str:
         """Host and port for messages, an IPv6 address in brackets."""
-        return f"{self._bracketed_host}:{self.port}"
+        return f"{bracketed(self.host)}:{self.port}"
 
     @property
     def host_header(self) -> str:
-        """The Host header (RFC 9110 section 7.2): no port where it is the default."""
+        """The Host header (RFC 9110 section 7.2), without the port if it is default."""
         if self.port == _DEFAULT_PORTS[self.scheme]:
-            return self._bracketed_host
+            return bracketed(self.host)
         return self.address
 
     @property
     def masked_url(self) -> str:
-        """The URL for people to read, the token hidden."""
+        """The URL for display, with the token hidden."""
         return f"{self.scheme}://{self.host_header}{mask_tokens(self.resource)}"
 
     @property
     def title(self) -> str:
-        """What to call it: the server's name, or where no cloud was asked the host."""
+        """What to call it in messages: the server's name, or else the address."""
         return self.name or self.address
-
-    @property
-    def _bracketed_host(self) -> str:
-        return f"[{self.host}]" if ":" in self.host else self.host
 
     def __str__(self) -> str:
         return f"{self.name} ({self.masked_url})" if self.name else self.masked_url
 
 
-def _ascii_host(host: str) -> str:
-    bad_host = UsageError(
-        "bad host name in the websocket URL", f"it looks like {_FORMS}"
-    )
-    try:
-        ascii_host = host if host.isascii() else host.encode("idna").decode("ascii")
-    except UnicodeError:
-        raise bad_host from None
-    if not _HOST.fullmatch(ascii_host):
-        raise bad_host
-    return ascii_host
-
-
 @dataclass(frozen=True)
 class TLSOptions:
-    """How the other side's certificate is checked and ours is shown.
+    """How to check the other side's certificate, and which one to present.
 
     Attributes:
-        cacert: file with the certificates to trust, in place of the system's.
-        cert: file with our certificate (PEM), and the key if `key` is None.
-        key: file with the key of `cert`.
+        cacert: file of the certificates to trust, instead of the system's.
+        cert: file of our certificate (PEM), and of the key if `key` is None.
+        key: file of the key of `cert`.
         insecure: check nothing.
     """
 

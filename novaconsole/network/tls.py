@@ -1,6 +1,7 @@
-"""The socket: TCP, and TLS on it for `wss`, as a stream for the websocket.
+"""TLS on a stream to the target, for `wss`.
 
-The only module that touches `ssl`.
+The only module that touches `ssl`.  How to use TLS is described by
+`novaconsole.network.target.TLSOptions`, which does not load it.
 """
 
 import ssl
@@ -22,7 +23,7 @@ _WRONG_HOST = (62, 64)
 
 
 def tls_context(options: TLSOptions) -> ssl.SSLContext:
-    """What the options ask for; made before anything is opened.
+    """Create the context that the options describe, before anything is opened.
 
     Raises:
         UsageError: a file cannot be read or holds no certificate or key.
@@ -58,22 +59,22 @@ def _bad_file(option: str, path: object, exc: OSError) -> UsageError:
 async def start_tls(
     stream: trio.abc.Stream, target: Target, context: ssl.SSLContext
 ) -> "TLSStream":
-    """Speak TLS on a stream that leads to the target; closes it on failure.
+    """Start TLS on a stream to the target; close the stream on failure.
 
     Args:
         stream: without TLS.
-        target: where it leads.
+        target: what it leads to.
         context: from `tls_context`.
 
     Raises:
-        ConnectError: the certificate is bad, or there is no TLS.
+        ConnectError: the certificate is bad, or the target does not speak TLS.
     """
     try:
         tls = trio.SSLStream(
             stream,
             context,
             server_hostname=target.host,
-            # Servers close the socket without TLS's own goodbye.
+            # Servers close the socket without a close_notify alert.
             https_compatible=True,
         )
         with _mapped_tls_errors(target):
@@ -89,11 +90,11 @@ TLSStream = trio.SSLStream[trio.abc.Stream]
 
 @dataclass(frozen=True)
 class Certificate:
-    """What the other side showed.
+    """The certificate that the other side presented.
 
     Attributes:
-        names: DNS names and addresses that it is for.
-        expires: its last day and hour.
+        names: DNS names and addresses that it is valid for.
+        expires: when it expires.
         tls: version of the protocol.
     """
 
@@ -103,14 +104,14 @@ class Certificate:
 
 
 def certificate_of(stream: TLSStream) -> Certificate | None:
-    """The certificate of the other side; None where it was not checked."""
-    shown = stream.getpeercert()
-    if not shown:
+    """Return the other side's certificate, or None if it was not checked."""
+    presented = stream.getpeercert()
+    if not presented:
         return None
     return Certificate(
-        names=tuple(str(name) for _, name in shown.get("subjectAltName", ())),
+        names=tuple(str(name) for _, name in presented.get("subjectAltName", ())),
         expires=datetime.fromtimestamp(
-            ssl.cert_time_to_seconds(str(shown["notAfter"])), UTC
+            ssl.cert_time_to_seconds(str(presented["notAfter"])), UTC
         ),
         tls=stream.version() or "TLS",
     )
@@ -133,13 +134,13 @@ def _mapped_tls_errors(target: Target) -> Iterator[None]:
         ):
             raise ConnectError(
                 f"{target.address} does not speak TLS",
-                "try the URL with ws:// in place of wss://",
+                "use ws:// instead of wss:// in the URL",
             ) from exc
         reason = getattr(cause, "reason", None) or "the connection was closed"
         raise ConnectError(
             f"the TLS handshake with {target.address} failed: "
             f"{str(reason).replace('_', ' ').lower()}",
-            "it may want ws:// in place of wss://, or a certificate: --cert and --key",
+            "use ws:// instead of wss://, or give a client certificate with --cert",
         ) from exc
 
 
@@ -148,7 +149,7 @@ def _certificate_error(target: Target, exc: ssl.CertificateError) -> ConnectErro
     if code == _EXPIRED:
         return ConnectError(
             f"the certificate of {target.address} has expired",
-            "tell the cloud's operator; --insecure connects all the same",
+            "tell the cloud's operator; --insecure connects anyway",
         )
     if code == _NOT_YET_VALID:
         return ConnectError(
@@ -157,12 +158,12 @@ def _certificate_error(target: Target, exc: ssl.CertificateError) -> ConnectErro
         )
     if code in _WRONG_HOST:
         return ConnectError(
-            f"the certificate is not for {printable(target.host)}",
-            "the console URL names another host than the certificate; "
-            "tell the cloud's operator",
+            f"the certificate is not valid for {printable(target.host)}",
+            "tell the cloud's operator that the host in the console URL is not in "
+            "the certificate",
         )
-    words = "is self-signed" if code in _SELF_SIGNED else "is from an unknown issuer"
+    problem = "is self-signed" if code in _SELF_SIGNED else "is from an unknown issuer"
     return ConnectError(
-        f"the certificate of {target.address} is not trusted: it {words}",
+        f"the certificate of {target.address} is not trusted: it {problem}",
         "give the cloud's CA with --cacert, or cacert in clouds.yaml",
     )

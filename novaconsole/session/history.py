@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 
 import trio
 
-from novaconsole.cloud.console_log import Seen, for_screen, last_lines
+from novaconsole.cloud.console_log import SeenOutput, for_screen, last_lines
 from novaconsole.console.source import ConsoleSource
 from novaconsole.errors import ConnectionLost, NovaConsoleError
 from novaconsole.websocket.connection import Connection
@@ -33,7 +33,7 @@ class HistoryReplay:
     def __init__(self, lines: int, source: ConsoleSource) -> None:
         self._lines = lines
         self._source = source
-        self._seen = Seen()
+        self._seen = SeenOutput()
         self._has_begun = False
 
     async def write(self, data: bytes) -> None:
@@ -89,7 +89,7 @@ class HistoryReplay:
             return bytes(live)
         if not self._has_begun:
             self._has_begun = True
-            joined = self._seen.attach(text, bytes(live), self._lines)
+            joined = self._seen.begin(text, bytes(live), self._lines)
             return for_screen(joined.text) + joined.rest
         gap = self._seen.resume(text, bytes(live), _ALL_LINES)
         if not gap.complete:

@@ -81,7 +81,7 @@ class Attachment:
 
     def hurry_close(self) -> None:
         """Give the closing handshake next to no time."""
-        self.connection.close_timeout = _HASTY_CLOSE_SECONDS
+        self.connection.limit_close(_HASTY_CLOSE_SECONDS)
 
 
 class Session:

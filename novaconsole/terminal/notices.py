@@ -14,7 +14,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from novaconsole.errors import NovaConsoleError
-from novaconsole.events import Fact, encode
+from novaconsole.events import Field, encode
 from novaconsole.redaction import mask_tokens, printable
 from novaconsole.terminal.fd import reopen, write_within
 
@@ -71,7 +71,7 @@ class Notices:
         """Say what the user asked for, whatever the verbosity."""
         self._line(text)
 
-    def event(self, name: str, /, **facts: Fact) -> None:
+    def event(self, name: str, /, **facts: Field) -> None:
         """Report an event to programs; people get messages instead."""
         if self._as_json:
             self._hand_on(mask_tokens(encode(name, facts)), _ERROR_WRITE_SECONDS)

@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass
 
-# RFC 6455 section 7.4.1 and the IANA registry of close codes, in a user's words.
+# RFC 6455 section 7.4.1 and the IANA registry of close codes.
 _CLOSE_CODES = {
     1000: "closed normally",
     1001: "the server is going away",
     1002: "websocket protocol error",
-    1003: "kind of data not accepted",
+    1003: "unsupported kind of data",
     1005: "closed without a code",
     1007: "text that is not UTF-8",
     1008: "refused by policy",
@@ -24,9 +24,9 @@ class CloseReason:
     """How the websocket ended.
 
     Attributes:
-        code: the close code that the other side sent; None where the connection went
-            away without a close frame (which RFC 6455 calls 1006).
-        reason: the text that came with the code, or what is known of the loss.
+        code: the close code that the other side sent, or None if the connection ended
+            without a close frame (which RFC 6455 calls 1006).
+        reason: the text that came with the code, or what is known about the loss.
     """
 
     code: int | None
@@ -34,7 +34,7 @@ class CloseReason:
 
     def __str__(self) -> str:
         if self.code is None:
-            return self.reason or "gone without a close frame"
+            return self.reason or "no close frame received"
         words = _CLOSE_CODES.get(self.code, "closed")
         if not self.reason:
             return f"{words} (code {self.code})"

@@ -1,12 +1,24 @@
-"""Many small websocket frames made one, before the websocket library sees them.
+"""Merge small websocket frames before the websocket library parses them.
 
-A guest under qemu sends frames of five bytes, and the library takes 30 microseconds
-for each, whatever its size.  All that one read brought costs it one frame this way.
+The problem: a guest under qemu prints a few bytes at a time, and nova-serialproxy makes
+a frame of each (5 bytes in the median).  wsproto and the memory channel behind it take
+about 30 microseconds for a frame, whatever its size.  Measured with 64 MiB in frames of
+16 bytes: 113 s of processor time frame by frame, 0.8 s when all frames of one read are
+merged into one.
 
-What a console sends is a stream of bytes, so where its messages begin and end means
-nothing.  Only whole binary messages without a mask are joined, and a torn one is
-handed on in parts; everything else passes untouched and in order, for the library to
-judge: control frames, text, fragments, and whatever breaks RFC 6455 section 5.2.
+What makes it allowed: a console is a stream of bytes, so the boundaries between its
+binary messages carry no meaning.  They carry meaning for everything else, so everything
+else passes unchanged and in its place: control frames, text, the fragments of a message
+(RFC 6455 section 5.4), and whatever breaks section 5.2.
+
+The invariant: for any input, cut into any pieces, the library finds the same payload,
+the same other events in the same order and the same protocol error as without this
+module.  From the first frame that is invalid or closes the connection, the rest of the
+stream therefore passes untouched: the library alone judges it.
+
+The state between two calls is small: the bytes of a header that is not complete, and
+how much of the current payload is still to come.  A payload is never held back: its
+part in each read is passed on as a frame of its own.
 """
 
 import struct
@@ -14,103 +26,113 @@ import struct
 _BINARY = 0x82  # FIN, no reserved bit, opcode 2
 _FIN, _RESERVED, _OPCODE = 0x80, 0x70, 0x0F
 _TEXT_OR_BINARY = (1, 2)
-_PINGS = (9, 10)  # and pongs; a close frame is the end of joining
+_PING_OR_PONG = (9, 10)  # not close: after a close frame nothing is merged
 _MASKED = 0x80
 _LENGTH_16, _LENGTH_64 = 126, 127
-_SMALL = 125
-_ENDLESS = 1 << 63  # more than a header can say
+_MAX_SHORT_LENGTH = 125
+_MAX_HEADER_BYTES = 14
+_UNLIMITED = 1 << 63  # more than a header can announce
 
 
-class FrameJoiner:
-    """Takes what comes from the wire behind the upgrade, gives fewer frames."""
+class FrameCoalescer:
+    """Takes what the server sent after the upgrade; returns fewer, larger frames."""
 
     def __init__(self) -> None:
-        self._torn = b""  # a header that is not whole
-        self._left = 0  # bytes to come of the payload under way
-        self._is_joined = False  # whether that payload is
-        self._inside_message = False  # of several fragments
+        self._partial_header = b""
+        self._remaining = 0  # bytes of the current payload that have not come yet
+        self._merges = False  # whether the current payload is merged with others
+        self._inside_message = False  # between the fragments of one message
 
     def feed(self, data: bytes) -> bytes:
-        """Take bytes of any number of frames, whole or torn.
+        """Take received bytes, which may begin and end anywhere in a frame.
 
         Returns:
-            The same for the websocket library; what could be joined, joined.
+            Bytes for the websocket library, with adjacent binary messages merged.
         """
-        if self._torn:
-            data, self._torn = self._torn + data, b""
+        if self._partial_header:
+            data, self._partial_header = self._partial_header + data, b""
         out: list[bytes] = []
         payloads: list[bytes] = []
-        position = self._go_on(data, out, payloads)
+        position = self._continue_payload(data, out, payloads)
         size = len(data)
         while True:
             if not self._inside_message:
                 position = _take_whole_frames(data, position, payloads)
             if position == size:
                 break
-            consumed = self._take_header(data[position : position + 14])
+            consumed = self._read_header(data[position : position + _MAX_HEADER_BYTES])
             if consumed is None:
-                self._torn = data[position:]
+                self._partial_header = data[position:]
                 break
-            if not self._is_joined:
+            if not self._merges:
                 _flush(payloads, out)
                 out.append(data[position : position + consumed])
             position += consumed
-            rest = data[position : position + self._left]
-            (payloads if self._is_joined else out).append(rest)
-            position += len(rest)
-            self._left -= len(rest)
+            part = data[position : position + self._remaining]
+            (payloads if self._merges else out).append(part)
+            position += len(part)
+            self._remaining -= len(part)
         _flush(payloads, out)
         return b"".join(out)
 
-    def _go_on(self, data: bytes, out: list[bytes], payloads: list[bytes]) -> int:
-        """The rest of the payload under way; where it ends."""
-        part = data[: self._left]
+    def _continue_payload(
+        self, data: bytes, out: list[bytes], payloads: list[bytes]
+    ) -> int:
+        """Take more of the current payload; return the position after it."""
+        part = data[: self._remaining]
         if part:
-            (payloads if self._is_joined else out).append(part)
-            self._left -= len(part)
+            (payloads if self._merges else out).append(part)
+            self._remaining -= len(part)
         return len(part)
 
-    def _take_header(self, head: bytes) -> int | None:
-        """Read a header; its length, or None while it is torn."""
+    def _read_header(self, head: bytes) -> int | None:
+        """Read a frame header; return its length, or None if it is not complete."""
         if len(head) < 2:
             return None
         first, second = head[0], head[1]
         opcode = first & _OPCODE
-        is_fragment = opcode in (0, *_TEXT_OR_BINARY)
-        is_odd = bool(first & _RESERVED or second & _MASKED)
-        if is_fragment:
-            is_odd |= (opcode == 0) != self._inside_message
+        is_data = opcode in (0, *_TEXT_OR_BINARY)
+        # A server must not mask, and no extension that uses reserved bits is offered.
+        passes = bool(first & _RESERVED or second & _MASKED)
+        if is_data:
+            passes |= (opcode == 0) != self._inside_message
         else:
-            is_odd |= opcode not in _PINGS or not first & _FIN or second > _SMALL
+            passes |= opcode not in _PING_OR_PONG
+            passes |= not first & _FIN or second > _MAX_SHORT_LENGTH
         size, length, form, smallest = 2, second, "", 0
         if second == _LENGTH_16:
             size, form, smallest = 4, "!H", _LENGTH_16
         elif second == _LENGTH_64:
             size, form, smallest = 10, "!Q", 1 << 16
-        if not is_odd and form:
+        if not passes and form:
             if len(head) < size:
                 return None
             (length,) = struct.unpack(form, head[2:size])
-            is_odd = not smallest <= length < _ENDLESS
-        if is_odd:
-            # Hands off: all that follows passes, as if it were the payload.
-            self._is_joined, self._left = False, _ENDLESS
+            # A length in a longer form than necessary is invalid, too.
+            passes = not smallest <= length < _UNLIMITED
+        if passes:
+            # All that follows is treated as the payload of a frame without an end.
+            self._merges, self._remaining = False, _UNLIMITED
             return 2
-        self._is_joined = first == _BINARY
-        if is_fragment:
+        self._merges = first == _BINARY
+        if is_data:
             self._inside_message = not first & _FIN
-        self._left = length
+        self._remaining = length
         return size
 
 
 def _take_whole_frames(data: bytes, position: int, payloads: list[bytes]) -> int:
-    """The way of nearly all frames, in few steps; where there is another kind."""
+    """Take complete binary messages; return the position of the first other frame.
+
+    Nearly all frames of a console are of this kind, so this loop does as little as
+    possible for each.  It leaves anything unusual to `_read_header`.
+    """
     size = len(data)
-    last = size - 4  # where the longest header that is read here fits
+    last = size - 4  # the last place where the longest header read here is complete
     while position <= last and data[position] == _BINARY:
         length = data[position + 1]
         start = position + 2
-        if length > _SMALL:
+        if length > _MAX_SHORT_LENGTH:
             if length != _LENGTH_16:
                 break
             length = data[start] << 8 | data[start + 1]
@@ -126,13 +148,13 @@ def _take_whole_frames(data: bytes, position: int, payloads: list[bytes]) -> int
 
 
 def _flush(payloads: list[bytes], out: list[bytes]) -> None:
-    """Write what has been collected as one frame."""
+    """Append the collected payloads to the output, as one frame."""
     if not payloads:
         return
     payload = b"".join(payloads)
     payloads.clear()
     length = len(payload)
-    if length <= _SMALL:
+    if length <= _MAX_SHORT_LENGTH:
         out.append(struct.pack("!BB", _BINARY, length))
     elif length < 1 << 16:
         out.append(struct.pack("!BBH", _BINARY, _LENGTH_16, length))

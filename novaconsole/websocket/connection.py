@@ -1,16 +1,22 @@
-"""The websocket: bytes both ways, pings, and how it ended.
+"""An open websocket: bytes both ways, pings, and how it ended.
 
-The only module that touches trio_websocket (and wsproto's exceptions, which it lets
-through).  Its background task runs in a nursery of its own, and what goes wrong there
-becomes a value, `Link.closed`: no exception group comes out of a link.
+This module and its two front ends, `client.py` and `server.py`, are the only ones that
+touch trio_websocket (and the exceptions of wsproto and h11 that it lets through).
 
-What is worked around, all in trio-websocket 0.12: its connect timeout does not end the
-background task; a ping that arrives while we close raises LocalProtocolError there
-(trio-websocket#184); aclose() after the other side's close leaves the socket open.
+trio-websocket reads frames in a background task.  It runs in a nursery of its own here,
+and an error in it becomes a value, `Connection.close_reason`: no exception group leaves
+this module.
+
+Workarounds for trio-websocket 0.12:
+
+- Its connect timeout does not end the background task, so ours cancels the nursery.
+- A ping that arrives during the closing handshake raises LocalProtocolError in the
+  background task (trio-websocket#184).
+- After the other side has closed, `aclose()` leaves the socket open.
 """
 
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 import h11
@@ -20,19 +26,14 @@ import wsproto.utilities
 from trio_websocket import WebSocketConnection
 
 from novaconsole.errors import ConnectionLost, HandshakeFailed
-from novaconsole.network.target import Target
 from novaconsole.websocket.close import CloseReason
-from novaconsole.websocket.handshake import ResponseHead, invalid_upgrade
-from novaconsole.websocket.keepalive import keep_alive
+from novaconsole.websocket.handshake import invalid_upgrade
 from novaconsole.websocket.stream import MonitoredStream
 
-SUBPROTOCOLS = ("binary",)  # all that nova-serialproxy has known since websockify 0.9
+SUBPROTOCOLS = ("binary",)  # the only one of nova-serialproxy since websockify 0.9
 
-_READ_BYTES = 64 * 1024
-_MAX_MESSAGE_BYTES = 16 * 1024 * 1024  # the proxy sends 64 KiB at most
+_CLOSE_SECONDS = 2.0
 _MAX_FRAME_BYTES = 8 * 1024  # so that a slow guest is seen to take something
-# What waits here is shown after Ctrl-C, and is memory of a screen that is stuck.
-_QUEUED_MESSAGES = 1
 _PROTOCOL_BROKEN = "the other side broke the websocket protocol"
 _ABNORMAL = 1006  # RFC 6455: no close frame came
 
@@ -46,60 +47,62 @@ class Connection:
 
     Attributes:
         title: what it leads to, for messages.
-        opened_at: trio's clock when the upgrade was done, in seconds.
+        opened_at: when the upgrade was finished, on trio's clock.
         bytes_in: payload received.
         bytes_out: payload sent.
-        is_awaited: whether our own side is waiting for bytes, as it should be.
-        round_trip: seconds that the latest ping took, None before there was one.
-        close_timeout: seconds that the goodbye may take.
+        is_reading: whether our side is waiting for bytes.
+        round_trip: seconds that the latest ping took, or None before the first pong.
     """
 
     def __init__(
-        self, websocket: WebSocketConnection, monitored: MonitoredStream, title: str
+        self, websocket: WebSocketConnection, stream: MonitoredStream, title: str
     ) -> None:
         self._websocket = websocket
-        self._wire = monitored
-        self._closed: CloseReason | None = None
-        self.is_awaited = False
-        self._goodbye = trio.CancelScope()
+        self._stream = stream
+        self._close_reason: CloseReason | None = None
+        self._close_seconds = _CLOSE_SECONDS
+        self._closing_handshake = trio.CancelScope()
+        self.is_reading = False
         self.title = title
         self.opened_at = trio.current_time()
         self.bytes_in = self.bytes_out = 0
         self.round_trip: float | None = None
-        self.close_timeout = 2.0
 
     @property
-    def closed(self) -> CloseReason | None:
-        """How it ended; None while it is open."""
-        if self._closed is None and (reason := self._websocket.closed) is not None:
+    def close_reason(self) -> CloseReason | None:
+        """How it ended, or None while it is open."""
+        if self._close_reason is None:
+            reason = self._websocket.closed
+            if reason is None:
+                return None
             if reason.code != _ABNORMAL:
-                self._closed = CloseReason(reason.code, reason.reason or "")
-            elif self._wire.given_up:
-                self._closed = CloseReason(None, _PROTOCOL_BROKEN)
+                self._close_reason = CloseReason(reason.code, reason.reason or "")
+            elif self._stream.closed_by_library:
+                self._close_reason = CloseReason(None, _PROTOCOL_BROKEN)
             else:
-                self._closed = CloseReason(None)
-        return self._closed
+                self._close_reason = CloseReason(None)
+        return self._close_reason
 
     def __aiter__(self) -> AsyncIterator[bytes]:
         return self
 
     async def __anext__(self) -> bytes:
-        """The next bytes of the guest; after the last, `closed` says why."""
-        self.is_awaited = True
+        """Receive some bytes; after the last of them, `close_reason` is set."""
+        self.is_reading = True
         try:
             message = await self._websocket.get_message()
         except trio_websocket.ConnectionClosed:
-            if self.closed is None:
-                self._closed = CloseReason(None, _PROTOCOL_BROKEN)
+            if self.close_reason is None:
+                self._close_reason = CloseReason(None, _PROTOCOL_BROKEN)
             raise StopAsyncIteration from None
         finally:
-            self.is_awaited = False
+            self.is_reading = False
         data = message.encode() if isinstance(message, str) else message
         self.bytes_in += len(data)
         return data
 
     async def send(self, data: bytes) -> None:
-        """Send bytes to the guest, in binary frames.
+        """Send bytes, in binary frames.
 
         Raises:
             ConnectionLost: the websocket is closed.
@@ -112,13 +115,11 @@ class Connection:
                 trio_websocket.ConnectionClosed,
                 wsproto.utilities.LocalProtocolError,
             ) as exc:
-                raise ConnectionLost(
-                    f"the connection to {self.title} is closed"
-                ) from exc
+                raise self._lost() from exc
             self.bytes_out += len(piece)
 
     async def ping(self) -> None:
-        """Ping, and wait for the answer.
+        """Ping, and wait for the pong.
 
         Raises:
             ConnectionLost: the websocket is closed.
@@ -128,139 +129,94 @@ class Connection:
             await self._websocket.ping()
         except (
             trio_websocket.ConnectionClosed,
-            wsproto.utilities.LocalProtocolError,  # the goodbye has been said
+            wsproto.utilities.LocalProtocolError,  # our close frame has been sent
         ) as exc:
-            raise ConnectionLost(f"the connection to {self.title} is closed") from exc
+            raise self._lost() from exc
         self.round_trip = trio.current_time() - started
-        self._wire.note_round_trip(self.round_trip)
+        self._stream.note_round_trip(self.round_trip)
+
+    def _lost(self) -> ConnectionLost:
+        return ConnectionLost(f"the connection to {self.title} is closed")
 
     @property
     def bytes_received(self) -> int:
-        """On the wire, answers to pings included."""
-        return self._wire.bytes_received
+        """Bytes from the network, control frames included."""
+        return self._stream.bytes_received
 
     def note_shown(self, size: int, started: float) -> None:
-        """The screen has taken bytes: what is on its way may have to be bounded.
+        """Record that the screen has just taken output; the receive buffer may change.
 
         Args:
-            size: how many.
-            started: on trio's clock, when the screen was given them.
+            size: bytes of it.
+            started: when it was given to the screen, on trio's clock.
         """
-        self._wire.note_shown(size, started)
+        self._stream.note_shown(size, started)
 
-    async def lose(self, reason: str) -> None:
-        """Close the socket, for the other side is gone."""
-        if self.closed is None:
-            self._closed = CloseReason(None, reason)
-        await self._wire.disconnect()
+    def limit_close(self, seconds: float) -> None:
+        """Set how long the closing handshake may take; by default 2 seconds."""
+        self._close_seconds = seconds
+
+    async def abort(self, reason: str) -> None:
+        """Close the socket without a closing handshake, because the peer is lost."""
+        if self.close_reason is None:
+            self._close_reason = CloseReason(None, reason)
+        await self._stream.disconnect()
 
     async def aclose(self, reason: str | None = None) -> None:
-        """Say goodbye, for `close_timeout` seconds at most."""
-        with trio.move_on_after(self.close_timeout, shield=True) as self._goodbye:
+        """Send a close frame, and wait for the peer's within the limit."""
+        with trio.move_on_after(
+            self._close_seconds, shield=True
+        ) as self._closing_handshake:
             try:
                 await self._websocket.aclose(reason=reason)
             except wsproto.utilities.LocalProtocolError:
-                _log.debug("goodbye overtaken by the other side's")
+                _log.debug("the other side has sent its close frame first")
 
-    def nobody_listens(self) -> None:
-        """The background task has ended: no answer to our goodbye will be seen."""
-        self._goodbye.cancel(reason="no answer can come")
-
-
-@asynccontextmanager
-async def open_connection(
-    stream: trio.abc.Stream,
-    target: Target,
-    *,
-    deadline: float,
-    subprotocols: Sequence[str] = SUBPROTOCOLS,
-    headers: Sequence[tuple[bytes, bytes]] = (),
-    keepalive: float = 0,
-    limit_inflow: Callable[[int | None], None] = lambda _: None,
-) -> AsyncIterator[Connection]:
-    """Upgrade a stream to a websocket, as a client; close both on leaving.
-
-    Args:
-        stream: connected to the target, with TLS where it wants that.
-        target: what to ask for.
-        deadline: on trio's clock, for the upgrade.
-        subprotocols: to offer; none for an empty sequence.
-        headers: to send with the request.
-        keepalive: seconds between pings; 0 for none.
-        limit_inflow: told how many bytes the stream's receive buffer may hold, None
-            for as many as the kernel likes.
-
-    Raises:
-        HandshakeFailed: the server did not agree to the upgrade in time.
-    """
-    head = ResponseHead(lambda status: _log.debug("answer: %s", status))
-    monitored = MonitoredStream(stream, head, limit_inflow)
-
-    async def upgrade(nursery: trio.Nursery) -> WebSocketConnection:
-        return await trio_websocket.wrap_client_stream(
-            nursery,
-            monitored,  # type: ignore[arg-type]  # takes any stream, says the docstring
-            target.host_header,
-            target.resource,
-            subprotocols=subprotocols,
-            extra_headers=list(headers),
-            message_queue_size=_QUEUED_MESSAGES,
-            max_message_size=_MAX_MESSAGE_BYTES,
-            receive_buffer_size=_READ_BYTES,
-        )
-
-    async with running_connection(monitored, upgrade, target.title, deadline) as (
-        nursery,
-        connection,
-    ):
-        if keepalive:
-            nursery.start_soon(keep_alive, connection, keepalive)
-        yield connection
+    def cancel_closing_handshake(self) -> None:
+        """Stop waiting for the peer's close frame: no task is left to receive it."""
+        self._closing_handshake.cancel(reason="no close frame can be received")
 
 
 @asynccontextmanager
 async def running_connection(
-    monitored: MonitoredStream,
-    upgrade: Upgrade,
-    title: str,
-    deadline: float,
+    stream: MonitoredStream, upgrade: Upgrade, title: str, deadline: float
 ) -> AsyncIterator[tuple[trio.Nursery, Connection]]:
-    """Run a websocket in a nursery of its own; the nursery and the open connection.
+    """Run a websocket in a nursery of its own; gives the nursery and the connection.
 
     Args:
-        monitored: the stream below.
-        upgrade: agrees with the other side on a websocket, in the nursery it is given.
+        stream: leads to the other side; closed on leaving.
+        upgrade: negotiates the websocket, in the nursery that it is given.
         title: what the connection leads to, for messages.
         deadline: on trio's clock, for the upgrade.
 
     Raises:
-        HandshakeFailed: there was no agreement in time.
+        HandshakeFailed: the upgrade failed, or was not finished in time.
     """
     failure: BaseException | None = None
     async with trio.open_nursery() as nursery:
         try:
             connection, background = await _start(
-                nursery, monitored, upgrade, title, deadline
+                nursery, stream, upgrade, title, deadline
             )
             try:
                 yield nursery, connection
             finally:
                 await connection.aclose()
-                background.cancel(reason="the link is closed")
+                background.cancel(reason="the connection is closed")
         except trio.Cancelled:
             raise
         except BaseException as exc:  # noqa: BLE001 # raised below
-            failure = exc  # outside the nursery it does not come in a group
+            failure = exc  # outside the nursery, so that it is not wrapped in a group
         finally:
-            await monitored.disconnect()
-        nursery.cancel_scope.cancel(reason="the link is closed")
+            await stream.disconnect()
+        nursery.cancel_scope.cancel(reason="the connection is closed")
     if failure is not None:
         raise failure
 
 
 async def _start(
     nursery: trio.Nursery,
-    monitored: MonitoredStream,
+    stream: MonitoredStream,
     upgrade: Upgrade,
     title: str,
     deadline: float,
@@ -268,33 +224,35 @@ async def _start(
     try:
         with trio.fail_at(deadline):
             connection, background = await nursery.start(
-                _run_websocket, monitored, upgrade, title
+                _run_websocket, stream, upgrade, title
             )
             return connection, background
     except trio.TooSlowError:
         raise HandshakeFailed(
             f"{title} did not answer the websocket upgrade in time",
-            "the address may lead to another service; --connect-timeout waits longer",
+            "check the URL, which may lead to another service; "
+            "or allow more time with --connect-timeout",
         ) from None
 
 
 async def _run_websocket(
-    monitored: MonitoredStream,
+    stream: MonitoredStream,
     upgrade: Upgrade,
     title: str,
     *,
     task_status: trio.TaskStatus[tuple[Connection, trio.CancelScope]],
 ) -> None:
-    """Run trio-websocket's background task; its errors end the link and no more."""
+    """Run trio-websocket's background task; its errors only end the connection."""
     scope = trio.CancelScope()
     connection = None
     try:
         with scope:
             async with trio.open_nursery() as nursery:
-                connection = Connection(await upgrade(nursery), monitored, title)
-                monitored.opened()
-                # Whoever cancels the link's user must not cancel this task, without
-                # which nobody sees the answer to our goodbye.  The link's end does.
+                connection = Connection(await upgrade(nursery), stream, title)
+                stream.mark_open()
+                # The background task receives the answer to our close frame, so it has
+                # to outlive a cancellation of the connection's user.  It is cancelled
+                # through this scope once the connection is closed.
                 scope.shield = True
                 task_status.started((connection, scope))
     except* (wsproto.utilities.ProtocolError, h11.ProtocolError) as group:
@@ -305,4 +263,4 @@ async def _run_websocket(
         raise group.exceptions[0] from None
     finally:
         if connection is not None:
-            connection.nobody_listens()
+            connection.cancel_closing_handshake()

@@ -1,9 +1,11 @@
-"""Pings: they keep idle connections open on the way, and find the dead ones.
+"""Pings: they keep an idle connection open, and detect a dead one.
 
-A peer that leaves two pings unanswered is lost.  Bytes of any kind count as life, those
-too that it took from us: a slow guest may take long over a large paste.  An interval in
-which our own side did not read, for its screen was stuck, does not count.  Nor does the
-time while this program was suspended: every interval is one of its running.
+A peer that leaves two pings in a row unanswered is lost.  Any byte it sends counts as a
+sign of life, and any byte it takes: a slow guest may need long for a large paste.
+
+Two kinds of silence are our own and do not count: an interval in which we did not read,
+because our screen was stuck, and the time in which this program was suspended (each
+interval is measured while it runs).
 """
 
 from typing import Protocol
@@ -13,33 +15,33 @@ import trio
 from novaconsole.errors import ConnectionLost
 
 _UNANSWERED_PINGS = 2
-_FIRST_PING_SECONDS = 1.0  # so that the round trip is soon known
+_FIRST_PING_SECONDS = 1.0  # soon, so that the round trip time is known
 
 
 class Pinged(Protocol):
-    """What can be pinged.
+    """What `keep_alive` needs of a connection.
 
     Attributes:
-        bytes_received: on the wire.
-        bytes_out: that it took.
-        is_awaited: whether our own side is waiting for bytes.
+        bytes_out: payload that the peer has taken.
+        is_reading: whether our side is waiting for bytes.
     """
 
-    is_awaited: bool
+    is_reading: bool
     bytes_out: int
 
     @property
-    def bytes_received(self) -> int: ...  # noqa: D102 # above
+    def bytes_received(self) -> int:
+        """Bytes from the network, control frames included."""
 
     async def ping(self) -> None:
-        """Ping, and wait for the answer."""
+        """Ping, and wait for the pong."""
 
-    async def lose(self, reason: str) -> None:
-        """Give it up."""
+    async def abort(self, reason: str) -> None:
+        """Close the connection without a closing handshake."""
 
 
 async def keep_alive(connection: Pinged, interval: float) -> None:
-    """Ping every `interval` seconds; give the link up when nobody answers.
+    """Ping every `interval` seconds; abort the connection when the peer is lost.
 
     Args:
         connection: to be pinged.
@@ -50,31 +52,29 @@ async def keep_alive(connection: Pinged, interval: float) -> None:
     async with trio.open_nursery() as pings:
         while unanswered < _UNANSWERED_PINGS:
             await trio.sleep(pause)
-            started, before = (
-                trio.current_time(),
-                (connection.bytes_received, connection.bytes_out),
-            )
+            started = trio.current_time()
+            before = (connection.bytes_received, connection.bytes_out)
             answered = trio.Event()
-            # A task of its own: cancelled in the middle of sending, it would leave half
-            # a frame behind.
+            # A task of its own: a ping that is cancelled while it is being sent would
+            # leave half a frame behind.
             pings.start_soon(_ping, connection, answered, pings.cancel_scope)
             with trio.move_on_after(interval):
                 await answered.wait()
             pause = max(0, started + interval - trio.current_time())
             moved = before != (connection.bytes_received, connection.bytes_out)
-            silent = not (answered.is_set() or moved) and connection.is_awaited
+            silent = not (answered.is_set() or moved) and connection.is_reading
             unanswered = unanswered + 1 if silent else 0
         seconds = _UNANSWERED_PINGS * interval
-        await connection.lose(f"no answer to pings for {seconds:g} seconds")
-        pings.cancel_scope.cancel(reason="the link is lost")
+        await connection.abort(f"no answer to pings for {seconds:g} seconds")
+        pings.cancel_scope.cancel(reason="the peer is lost")
 
 
 async def _ping(
-    connection: Pinged, answered: trio.Event, all_of_this: trio.CancelScope
+    connection: Pinged, answered: trio.Event, keepalive: trio.CancelScope
 ) -> None:
     try:
         await connection.ping()
     except ConnectionLost:
-        all_of_this.cancel(reason="the link is closed")
+        keepalive.cancel(reason="the connection is closed")
     else:
         answered.set()

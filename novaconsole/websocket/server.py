@@ -22,35 +22,36 @@ async def accept_connection(
     """Upgrade a stream to a websocket, as a server; close both on leaving.
 
     Args:
-        stream: a client that has just connected.
-        allows: told path and query of the request.
+        stream: leads to a client that has just connected.
+        allows: called with path and query of the request.
         deadline: on trio's clock, for the upgrade.
 
-    Returns:
-        None where the request is not allowed; as with nova-serialproxy, the client
-        finds out after the upgrade, by an end without a close frame.
+    Yields:
+        The connection, or None if the request is not allowed.  As with
+        nova-serialproxy, the client notices that after the upgrade, when the
+        connection ends without a close frame.
 
     Raises:
         HandshakeFailed: the client did not ask for a websocket in time.
     """
-    monitored = MonitoredStream(stream)
+    monitored_stream = MonitoredStream(stream)
     path = ""
 
     async def upgrade(nursery: trio.Nursery) -> WebSocketConnection:
         nonlocal path
-        request = await trio_websocket.wrap_server_stream(nursery, monitored)
+        request = await trio_websocket.wrap_server_stream(nursery, monitored_stream)
         path = request.path
         offered = [
             name for name in SUBPROTOCOLS if name in request.proposed_subprotocols
         ]
         return await request.accept(subprotocol=offered[0] if offered else None)
 
-    async with running_connection(monitored, upgrade, "a client", deadline) as (
+    async with running_connection(monitored_stream, upgrade, "a client", deadline) as (
         _,
         connection,
     ):
         if allows(path):
             yield connection
         else:
-            await monitored.disconnect()
+            await monitored_stream.disconnect()
             yield None

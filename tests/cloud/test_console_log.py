@@ -1,7 +1,7 @@
 """The console log and the live stream: joined with no gap, and nothing twice.
 
-A guest's stream is cut where the client connects, where the log is read and where the
-two are joined; the test knows the stream, the code under test does not.
+The stream of a guest is cut where the client connects, where the log is fetched and
+where the two are joined; the test knows the stream, the code under test does not.
 """
 
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from novaconsole.cloud.console_log import (
     Gap,
     Joined,
-    Seen,
+    SeenOutput,
     as_logged,
     for_screen,
     last_lines,
@@ -36,7 +36,7 @@ POINTS = st.integers(0, 2**16)
 
 
 def numbered(first: int, last: int) -> bytes:
-    """Lines no two of which are alike, with all that the log drops."""
+    """Distinct lines that hold everything that the log drops."""
     lines = (
         b"\x1b[3%dm%05d\x07\x1b[0m \xc3\xa9\t\r\n" % (n % 8, n)
         for n in range(first, last)
@@ -65,7 +65,7 @@ def borders(text: str, other: str) -> Iterator[int]:
         (b"\x80\xff", "\ufffd\ufffd"),
     ],
 )
-def test_the_log_of_bytes(data: bytes, text: str) -> None:
+def test_bytes_are_converted_to_the_form_of_the_log(data: bytes, text: str) -> None:
     assert as_logged(data) == text
     assert normalised(text) == text
 
@@ -79,7 +79,7 @@ def test_the_log_of_pieces_is_the_log_of_the_whole(
 
 
 def test_every_byte_compares_equal_to_what_nova_makes_of_it() -> None:
-    """As Nova has it: ASCII, and the control characters 00-08 and 0B-1F removed."""
+    """Nova decodes as ASCII and removes the control characters 00-08 and 0B-1F."""
     gone = {*range(9), *range(0x0B, 0x20)}
     for byte in range(256):
         nova = "" if byte in gone else bytes([byte]).decode("ascii", "replace")
@@ -115,7 +115,7 @@ def test_lines_for_the_screen_end_in_cr_lf() -> None:
         ("a\nb\x0bc\x85d\u2028e", 1, "b\x0bc\x85d\u2028e"),
     ],
 )
-def test_last_lines(text: str, count: int, last: str) -> None:
+def test_the_last_lines_of_a_text(text: str, count: int, last: str) -> None:
     assert last_lines(text, count) == last
 
 
@@ -133,8 +133,8 @@ def test_last_lines_are_whole_lines_and_no_more(text: str, count: int) -> None:
 
 @thorough
 @given(STREAMS, CUTS)
-def test_seen_is_the_end_of_all_pieces(data: bytes, cuts: list[int]) -> None:
-    seen, small = Seen(), Seen()
+def test_the_end_of_all_pieces_is_remembered(data: bytes, cuts: list[int]) -> None:
+    seen, small = SeenOutput(), SeenOutput()
     small.limit = 7
     for number, piece in enumerate(cut(data, cuts)):
         for each in (seen, small):
@@ -146,8 +146,8 @@ def test_seen_is_the_end_of_all_pieces(data: bytes, cuts: list[int]) -> None:
     assert small.text == as_logged(data)[-7:]
 
 
-def test_seen_is_bounded() -> None:
-    seen = Seen()
+def test_the_memory_is_bounded() -> None:
+    seen = SeenOutput()
     for _ in range(40):
         seen.add(numbered(0, 1000))
         seen.add_text(as_logged(numbered(0, 1000)))
@@ -155,7 +155,7 @@ def test_seen_is_bounded() -> None:
     assert seen.text == as_logged(numbered(0, 1000) * 9)[-64 * 1024 :]
 
 
-# --- attaching
+# --- beginning
 
 
 @pytest.mark.parametrize(
@@ -199,19 +199,21 @@ def test_seen_is_bounded() -> None:
         ),
     ],
 )
-def test_attaching(log: str, live: bytes, joined: Joined) -> None:
-    assert Seen().attach(log, live, ALL) == joined
+def test_the_log_and_the_live_stream_are_joined_at_the_beginning(
+    log: str, live: bytes, joined: Joined
+) -> None:
+    assert SeenOutput().begin(log, live, ALL) == joined
 
 
-def test_attaching_shows_so_many_lines() -> None:
+def test_the_beginning_shows_the_requested_lines() -> None:
     log = as_logged(numbered(0, 100))
-    joined = Seen().attach(log, numbered(99, 102), 3)
+    joined = SeenOutput().begin(log, numbered(99, 102), 3)
     assert joined == Joined(as_logged(numbered(97, 100)), numbered(100, 102))
 
 
 @thorough
 @given(POINTS, POINTS, POINTS, st.integers(1, 20))
-def test_attaching_to_a_guest_that_never_repeats_itself(
+def test_the_beginning_is_exact_if_the_guest_never_repeats_itself(
     log_start: int, connect: int, fetch: int, lines: int
 ) -> None:
     stream = numbered(0, 30)
@@ -221,29 +223,29 @@ def test_attaching_to_a_guest_that_never_repeats_itself(
     fetch = first + fetch % (len(stream) - first + 1)
     log, live = as_logged(stream[log_start:fetch]), stream[connect:]
 
-    seen = Seen()
-    joined = seen.attach(log, live, ALL)
+    seen = SeenOutput()
+    joined = seen.begin(log, live, ALL)
     start = min(log_start, connect) if joined.text else connect
     assert joined.text + as_logged(joined.rest) == as_logged(stream[start:])
     assert seen.text == as_logged(stream[min(log_start, connect) :])
 
-    few = Seen().attach(log, live, lines)
+    few = SeenOutput().begin(log, live, lines)
     assert few == Joined(last_lines(joined.text, lines), joined.rest)
 
 
 @thorough
 @given(STREAMS, POINTS, POINTS, POINTS)
 @example(b"a" * 20, 4, 7, 15)
-def test_attaching_to_any_guest(
+def test_the_beginning_of_any_guest_shows_the_log_and_the_live_stream(
     stream: bytes, log_start: int, connect: int, fetch: int
 ) -> None:
-    """Exact where the overlap can be told; else a repetition is shown once."""
+    """Exact if the overlap is unambiguous; otherwise a repetition is shown once."""
     connect %= len(stream) + 1
     log_start %= connect + 1
     fetch = connect + fetch % (len(stream) - connect + 1)
     log, live = as_logged(stream[log_start:fetch]), stream[connect:]
-    seen = Seen()
-    joined = seen.attach(log, live, ALL)
+    seen = SeenOutput()
+    joined = seen.begin(log, live, ALL)
     shown = joined.text + as_logged(joined.rest)
 
     assert live.endswith(joined.rest)
@@ -264,8 +266,8 @@ def test_attaching_to_any_guest(
 # --- after an outage
 
 
-def seen_of(data: bytes) -> Seen:
-    seen = Seen()
+def seen_of(data: bytes) -> SeenOutput:
+    seen = SeenOutput()
     seen.add(data)
     return seen
 
@@ -328,26 +330,28 @@ SAME = "quiet, the same at each boot, and longer than an anchor\nlogin: "
         pytest.param("", "a\nb\nc\nd\n", b"d", Gap("a\nb\nc\nd\n", False), id="unseen"),
     ],
 )
-def test_resuming(seen: str, log: str, live: bytes, gap: Gap) -> None:
-    memory = Seen()
+def test_the_gap_is_filled_after_an_outage(
+    seen: str, log: str, live: bytes, gap: Gap
+) -> None:
+    memory = SeenOutput()
     memory.add_text(seen)
     assert memory.resume(log, live, 4 if not seen else 3) == gap
 
 
-def test_resuming_where_the_log_begins_in_what_was_seen() -> None:
+def test_a_log_that_begins_within_the_seen_output_is_resumed() -> None:
     log = as_logged(numbered(5, 20))
     seen = seen_of(numbered(0, 8))
     assert seen.resume(log, b"", 1) == Gap(as_logged(numbered(8, 20)), complete=True)
 
 
-def test_too_little_of_what_was_seen_is_no_sign() -> None:
+def test_a_short_match_at_the_start_of_the_log_is_not_trusted() -> None:
     log = as_logged(numbered(5, 20))
     seen = seen_of(numbered(0, 6))
     assert seen.resume(log, b"", 1) == Gap(as_logged(numbered(19, 20)), complete=False)
 
 
-def test_a_byte_that_differs_is_forgotten_in_time() -> None:
-    """Say the network lost one, or the log has it otherwise."""
+def test_a_difference_further_back_does_not_prevent_resuming() -> None:
+    """For example, the network lost a byte, or the log has another one."""
     log, gap = as_logged(numbered(0, 500)), as_logged(numbered(400, 500))
     for first in (1, 100, 150):
         seen = seen_of(b"lost" + numbered(first, 400))
@@ -356,7 +360,7 @@ def test_a_byte_that_differs_is_forgotten_in_time() -> None:
     assert seen.resume(log, b"", ALL) == Gap(log, complete=False)
 
 
-def test_more_than_is_remembered_was_seen() -> None:
+def test_resuming_works_after_more_output_than_is_remembered() -> None:
     log, seen = as_logged(numbered(0, 9000)), seen_of(numbered(0, 8000))
     gap = seen.resume(log, numbered(8999, 9001), 1)
     assert gap == Gap(as_logged(numbered(8000, 8999)), complete=True)
@@ -365,19 +369,19 @@ def test_more_than_is_remembered_was_seen() -> None:
 
 @thorough
 @given(POINTS, POINTS, POINTS, POINTS, POINTS)
-def test_resuming_with_a_guest_that_never_repeats_itself(
-    log_start: int, attach: int, lost: int, connect: int, fetch: int
+def test_the_gap_is_exact_if_the_guest_never_repeats_itself(
+    log_start: int, begin: int, lost: int, connect: int, fetch: int
 ) -> None:
     stream = numbered(0, 40)
     log_start %= len(stream) - 2 * NUMBER
-    attach %= len(stream) - 2 * NUMBER
-    first = max(log_start, attach) + NUMBER
+    begin %= len(stream) - 2 * NUMBER
+    first = max(log_start, begin) + NUMBER
     lost = first + lost % (len(stream) - NUMBER - first + 1)
     connect = lost + connect % (len(stream) - NUMBER - lost + 1)
     first = connect + NUMBER
     fetch = first + fetch % (len(stream) - first + 1)
 
-    seen, live = seen_of(stream[attach:lost]), stream[connect:]
+    seen, live = seen_of(stream[begin:lost]), stream[connect:]
     gap = seen.resume(as_logged(stream[log_start:fetch]), live, 1)
     assert gap == Gap(as_logged(stream[lost:connect]), complete=True)
     assert as_logged(stream[log_start:]) == seen.text
@@ -387,16 +391,16 @@ def test_resuming_with_a_guest_that_never_repeats_itself(
 @given(STREAMS, POINTS, POINTS, POINTS, POINTS)
 @example(b"login: boot\r\nlogin: \r\n", 0, 7, 13, 2)
 @example(b"a" * 20, 2, 4, 9, 15)
-def test_resuming_with_any_guest(
-    stream: bytes, attach: int, lost: int, connect: int, fetch: int
+def test_a_gap_that_is_called_complete_is_complete_for_any_guest(
+    stream: bytes, begin: int, lost: int, connect: int, fetch: int
 ) -> None:
-    """Where it says that all is there, nothing of the log or the stream lacks."""
-    attach %= len(stream) + 1
-    lost = attach + lost % (len(stream) - attach + 1)
+    """Then nothing of the log or the live stream is missing."""
+    begin %= len(stream) + 1
+    lost = begin + lost % (len(stream) - begin + 1)
     connect = lost + connect % (len(stream) - lost + 1)
     fetch = connect + fetch % (len(stream) - connect + 1)
     log, live = as_logged(stream[:fetch]), as_logged(stream[connect:])
-    seen = seen_of(stream[attach:lost])
+    seen = seen_of(stream[begin:lost])
     before = seen.text
     gap = seen.resume(log, stream[connect:], ALL)
 
@@ -413,30 +417,30 @@ def test_resuming_with_any_guest(
             assert gap.text + live == truth
 
 
-def test_a_session_with_outages() -> None:
-    """All that the user sees, from attaching on, is all that the guest has said."""
-    stream, seen = numbered(0, 2000), Seen()
-    joined = seen.attach(as_logged(stream[:9000]), stream[8900:9010], ALL)
+def test_a_session_with_outages_shows_everything_once() -> None:
+    """What the user sees from the beginning on is all that the guest has printed."""
+    stream, seen = numbered(0, 2000), SeenOutput()
+    joined = seen.begin(as_logged(stream[:9000]), stream[8900:9010], ALL)
     shown = joined.text + as_logged(joined.rest)
     position = 9010
     for connect in range(10_000, len(stream) - 200, 3001):
-        heard = stream[position : position + 500]
-        seen.add(heard)
+        received = stream[position : position + 500]
+        seen.add(received)
         live = stream[connect : connect + 150]
         gap = seen.resume(as_logged(stream[: connect + 100]), live, 1)
         assert gap.complete
-        shown += as_logged(heard) + gap.text + as_logged(live)
+        shown += as_logged(received) + gap.text + as_logged(live)
         position = connect + 150
     assert shown == as_logged(stream[:position])
 
 
-# --- time: with an algorithm that is not linear, these do not come to an end
+# --- time: an algorithm that is not linear does not finish these in time
 
 
 def test_a_long_overlap_is_ruled_out_in_linear_time() -> None:
     half = 2**20
     live = b"a" * half + b"b" + b"a" * half
-    joined = Seen().attach("a" * 2 * half, live, 1)
+    joined = SeenOutput().begin("a" * 2 * half, live, 1)
     assert len(joined.rest) == half + 1
 
 

@@ -1,4 +1,4 @@
-"""What Nova's answers mean, in words, and whether waiting may help."""
+"""A server's state and the errors about its console, and which are worth a retry."""
 
 from contextlib import suppress
 from typing import Any
@@ -26,14 +26,14 @@ ID = "0a1b2c3d-0000-4000-8000-00000000cafe"
 HAS_CONSOLE = ["ACTIVE", "MIGRATING", "PASSWORD", "REBOOT", "RESCUE", "VERIFY_RESIZE"]
 HAS_NONE = {
     "SHUTOFF": f"start it: openstack server start {ID}",
-    "PAUSED": f"continue it: openstack server unpause {ID}",
-    "SUSPENDED": f"wake it up: openstack server resume {ID}",
-    "SHELVED": f"bring it back: openstack server unshelve {ID}",
-    "SHELVED_OFFLOADED": f"bring it back: openstack server unshelve {ID}",
-    "BUILD": "it is being built; --wait attaches as soon as it runs",
-    "REBUILD": "it is being rebuilt; --wait attaches as soon as it runs",
-    "HARD_REBOOT": "it is being rebooted; --wait attaches as soon as it runs",
-    "RESIZE": "it is being resized; --wait attaches as soon as it runs",
+    "PAUSED": f"unpause it: openstack server unpause {ID}",
+    "SUSPENDED": f"resume it: openstack server resume {ID}",
+    "SHELVED": f"unshelve it: openstack server unshelve {ID}",
+    "SHELVED_OFFLOADED": f"unshelve it: openstack server unshelve {ID}",
+    "BUILD": "use --wait to attach as soon as it is running",
+    "REBUILD": "use --wait to attach as soon as it is running",
+    "HARD_REBOOT": "use --wait to attach as soon as it is running",
+    "RESIZE": "use --wait to attach as soon as it is running",
     "REVERT_RESIZE": f"see why: openstack server show {ID}",
     "UNKNOWN": f"see why: openstack server show {ID}",
     "SOMETHING_NEW": f"see why: openstack server show {ID}",
@@ -41,7 +41,7 @@ HAS_NONE = {
 IS_LOST = {
     "ERROR": f"see why: openstack server show {ID} -c fault",
     "DELETED": "list the others: openstack server list",
-    "SOFT_DELETED": f"bring it back: openstack server restore {ID}",
+    "SOFT_DELETED": f"restore it: openstack server restore {ID}",
 }
 # A task, and the status that the server will have soon.
 TASKS = {
@@ -59,7 +59,7 @@ def server(status: str = "ACTIVE", **settings: Any) -> Server:
 
 
 def words(error: NovaConsoleError) -> list[str]:
-    """Message and hint, which keep to the rules for all of them."""
+    """Message and hint, checked against the rules for all of them."""
     both = [str(error), error.hint or ""]
     for text in both:
         assert text
@@ -68,7 +68,7 @@ def words(error: NovaConsoleError) -> list[str]:
     return both
 
 
-# ---- reading an answer
+# ---- reading a response
 
 BODY = {
     "id": ID,
@@ -81,19 +81,19 @@ BODY = {
 }
 
 
-def test_a_server_is_read_from_an_answer() -> None:
+def test_a_server_is_read_from_a_response() -> None:
     assert Server.from_api(BODY) == server(task="spawning", project="p1")
 
 
 @pytest.mark.parametrize("power_state", [0, RUNNING, 3, 6, 7, None])
-def test_only_one_power_state_is_off(power_state: int | None) -> None:
+def test_only_the_power_state_shutdown_is_off(power_state: int | None) -> None:
     body = BODY | {"OS-EXT-STS:power_state": power_state}
 
     assert not Server.from_api(body).powered_off
     assert Server.from_api(BODY | {"OS-EXT-STS:power_state": SHUTDOWN}).powered_off
 
 
-def test_what_a_policy_may_hide_is_not_needed() -> None:
+def test_fields_that_a_policy_may_hide_are_optional() -> None:
     least = {name: BODY[name] for name in ("id", "name", "status")}
 
     assert Server.from_api(least) == server()
@@ -112,29 +112,29 @@ ANYTHING = st.recursive(
     st.integers(100, 599),
     st.text(),
 )
-def test_any_answer_is_a_server_or_none(
+def test_any_field_may_hold_anything(
     changed: dict[str, object], status: int, message: str
 ) -> None:
-    """And whatever the server is, something can be said about it."""
+    """Every property and check of such a server still works."""
     found = Server.from_api(BODY | changed)
     assert isinstance(found.state, str)
-    assert isinstance(nova.console_refused(status, message, found), NovaConsoleError)
+    assert isinstance(nova.console_refusal(status, message, found), NovaConsoleError)
     with suppress(ServerNotActive):
         nova.check_running(found)
     with suppress(ServerNotFound):
-        assert nova.the_one_named(message, [found]) is found
+        assert nova.select_by_name(message, [found]) is found
 
 
 def test_an_id_from_the_cloud_is_quoted_for_the_shell() -> None:
-    wicked = Server("vm", "x; rm -rf .", "SHUTOFF")
-    assert wicked.hint == "start it: openstack server start 'x; rm -rf .'"
+    hostile = Server("vm", "x; rm -rf .", "SHUTOFF")
+    assert hostile.hint == "start it: openstack server start 'x; rm -rf .'"
     for status in (400, 501):
-        refused = nova.console_refused(status, "no", wicked)
+        refused = nova.console_refusal(status, "no", hostile)
         assert "show 'x; rm -rf .'" in (refused.hint or "")
 
 
 @pytest.mark.parametrize("missing", ["id", "name", "status"])
-def test_what_each_server_has_is_needed(missing: str) -> None:
+def test_fields_that_every_server_has_are_required(missing: str) -> None:
     body = {name: value for name, value in BODY.items() if name != missing}
 
     with pytest.raises(KeyError):
@@ -146,7 +146,9 @@ def test_what_each_server_has_is_needed(missing: str) -> None:
 
 @pytest.mark.parametrize("task", [None, "rebooting", "deleting"])
 @pytest.mark.parametrize("status", HAS_CONSOLE)
-def test_a_running_server_may_be_attached_to(status: str, task: str | None) -> None:
+def test_the_console_of_a_running_server_may_be_opened(
+    status: str, task: str | None
+) -> None:
     running = server(status, task=task)
 
     assert running.is_running
@@ -154,14 +156,14 @@ def test_a_running_server_may_be_attached_to(status: str, task: str | None) -> N
 
 
 @pytest.mark.parametrize("status", HAS_CONSOLE)
-def test_a_running_server_needs_no_advice(status: str) -> None:
+def test_a_running_server_has_no_hint(status: str) -> None:
     assert server(status).hint is None
     assert server(status, task="rebooting").hint is None
 
 
 @pytest.mark.parametrize(("status", "hint"), (HAS_NONE | IS_LOST).items())
 def test_a_server_that_is_not_running_is_refused(status: str, hint: str) -> None:
-    """Its URL could lead into the console of another server."""
+    """Its URL could lead to the console of another server."""
     stopped = server(status)
 
     with pytest.raises(ServerNotActive) as caught:
@@ -207,13 +209,13 @@ def test_a_server_that_is_powered_off_is_refused_whatever_its_status(
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_a_state_is_told_with_what_nova_is_doing(given: Server, state: str) -> None:
+def test_a_state_names_the_task_of_nova(given: Server, state: str) -> None:
     assert given.state == state
 
 
 @pytest.mark.parametrize(("task", "status"), TASKS.items())
 @pytest.mark.parametrize("now", ["ACTIVE", "SHUTOFF", "PAUSED"])
-def test_advice_is_for_the_state_that_the_server_is_headed_for(
+def test_the_hint_is_for_the_status_that_the_task_leads_to(
     task: str, status: str, now: str
 ) -> None:
     assert server(now, task=task).hint == (HAS_NONE | IS_LOST)[status]
@@ -222,15 +224,15 @@ def test_advice_is_for_the_state_that_the_server_is_headed_for(
 # ---- which of them
 
 
-def test_the_server_with_the_very_name_is_taken() -> None:
+def test_a_name_is_compared_exactly() -> None:
     others = [Server(name, "x", "ACTIVE") for name in ("VM", "Vm", "vm ")]
 
-    assert nova.the_one_named("vm", [*others, server()]) == server()
+    assert nova.select_by_name("vm", [*others, server()]) == server()
 
 
-def test_where_no_name_is_the_very_one_there_is_none() -> None:
+def test_a_name_that_differs_in_case_is_not_found() -> None:
     with pytest.raises(ServerNotFound) as caught:
-        nova.the_one_named("VM", [server()])
+        nova.select_by_name("VM", [server()])
 
     assert words(caught.value) == [
         "no server 'VM' in this project",
@@ -239,21 +241,21 @@ def test_where_no_name_is_the_very_one_there_is_none() -> None:
     assert caught.value.retryable is Retryable.IN_TIME
 
 
-def test_of_several_with_one_name_none_is_taken() -> None:
+def test_several_servers_with_one_name_are_ambiguous() -> None:
     twins = [
         Server("twin", "id-1", "ACTIVE", project="p1"),
         Server("twin", "id-2", "SHUTOFF", project="p2"),
     ]
 
     with pytest.raises(ServerAmbiguous) as caught:
-        nova.the_one_named("twin", [*twins, server()])
+        nova.select_by_name("twin", [*twins, server()])
 
     assert words(caught.value) == [
         (
             "2 servers are named 'twin': id-1 (ACTIVE, project p1), "
             "id-2 (SHUTOFF, project p2)"
         ),
-        "give the id in place of the name",
+        "give the id instead of the name",
     ]
     assert caught.value.retryable is Retryable.NONE
 
@@ -275,8 +277,10 @@ def test_of_several_with_one_name_none_is_taken() -> None:
         ),
     ],
 )
-def test_close_names_are_offered(wanted: str, names: list[str], question: str) -> None:
-    error = nova.no_such_server(wanted, names)
+def test_close_names_are_suggested(
+    wanted: str, names: list[str], question: str
+) -> None:
+    error = nova.server_not_found(wanted, names)
 
     assert str(error) == f"no server {wanted!r} in this project{question}"
     assert error.retryable is Retryable.IN_TIME
@@ -290,9 +294,9 @@ REFUSALS: list[tuple[int, str, type[CloudError], Retryable, str]] = [
         "off",
         ConsoleUnavailable,
         Retryable.NONE,
-        "this cloud gives no serial console",
+        "this cloud offers no serial console",
     ),
-    (403, "no", ConsoleUnavailable, Retryable.NONE, "you may not open"),
+    (403, "no", ConsoleUnavailable, Retryable.NONE, "you are not allowed to open"),
     (404, "x", ServerNotFound, Retryable.NONE, "server 'vm' is gone"),
     (
         409,
@@ -328,14 +332,14 @@ REFUSALS: list[tuple[int, str, type[CloudError], Retryable, str]] = [
     REFUSALS,
     ids=[f"{row[0]}-{row[1]}" for row in REFUSALS],
 )
-def test_a_refusal_is_told_with_its_cause_and_whether_to_wait(
+def test_each_refusal_has_an_error_and_says_whether_to_retry(
     status: int,
     message: str,
     kind: type[CloudError],
     retryable: Retryable,
     beginning: str,
 ) -> None:
-    error = nova.console_refused(status, message, server())
+    error = nova.console_refusal(status, message, server())
 
     assert type(error) is kind
     assert error.retryable is retryable
@@ -349,8 +353,8 @@ def test_a_refusal_is_told_with_its_cause_and_whether_to_wait(
 
 
 @pytest.mark.parametrize("status", [400, 501])
-def test_where_there_is_no_console_the_log_is_offered(status: int) -> None:
-    error = nova.console_refused(status, "", server())
+def test_without_a_console_the_hint_is_the_log(status: int) -> None:
+    error = nova.console_refusal(status, "", server())
 
     assert f"openstack console log show {ID}" in str(error.hint)
 
@@ -358,20 +362,20 @@ def test_where_there_is_no_console_the_log_is_offered(status: int) -> None:
 @pytest.mark.parametrize(
     ("status", "kind", "hint"),
     [
-        (400, CloudError, "try again; if it stays"),
-        (401, CloudError, "the login has expired or been revoked"),
-        (403, CloudError, "the cloud's policy wants another role"),
-        (499, CloudError, "try again; if it stays"),
-        (500, CloudUnreachable, "try again; if it stays"),
-        (504, CloudUnreachable, "try again; if it stays"),
+        (400, CloudError, "try again; if the error persists"),
+        (401, CloudError, "run novaconsole again, as the login has expired"),
+        (403, CloudError, "ask the cloud's operator, as its policy requires"),
+        (499, CloudError, "try again; if the error persists"),
+        (500, CloudUnreachable, "try again; if the error persists"),
+        (504, CloudUnreachable, "try again; if the error persists"),
     ],
 )
-def test_any_other_answer_is_told_as_it_is(
+def test_any_other_response_is_quoted(
     status: int, kind: type[CloudError], hint: str
 ) -> None:
-    error = nova.unexpected("list the servers", status, "words")
+    error = nova.unexpected_response("list the servers", status, "words")
 
     assert type(error) is kind
-    text, suggest = words(error)
+    text, suggestion = words(error)
     assert text == f"the cloud did not list the servers: {status} words"
-    assert suggest.startswith(hint)
+    assert suggestion.startswith(hint)

@@ -33,8 +33,8 @@ BELL = b"\a"
 WAITING = re.compile(rb"novaconsole: waiting: [^\r]*refused[^\r]*\r\n")
 NOT_ATTACHED = b"novaconsole: not attached: waiting for the server or the network\r\n"
 LOSSES: dict[str, tuple[Callable[[Guest], None], str]] = {
-    "drop": (lambda guest: guest.drop(), "lost: gone without a close frame"),
-    "reset": (lambda guest: guest.drop(reset=True), "lost: gone without a close frame"),
+    "drop": (lambda guest: guest.drop(), "lost: no close frame received"),
+    "reset": (lambda guest: guest.drop(reset=True), "lost: no close frame received"),
     "close": (
         lambda guest: guest.close(1000, "Target closed"),
         "closed by the other side: Target closed (code 1000, closed normally)",

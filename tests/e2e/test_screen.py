@@ -224,7 +224,7 @@ def test_debug_shows_the_protocol(tmp_path: Path) -> None:
         shell.expect(b"hello\r\n")
         shell.type(b"~.")
         assert shell.prompt() == 0
-        assert b"answer: HTTP/1.1 101 Switching Protocols\r\n" in shell.output
+        assert b"response: HTTP/1.1 101 Switching Protocols\r\n" in shell.output
 
 
 # ---- the token

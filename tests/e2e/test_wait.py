@@ -237,7 +237,7 @@ def test_without_the_option_nothing_is_waited_for(
 
     assert told(shell.output) == [
         "server 'vm' is BUILD, not ACTIVE",
-        "it is being built; --wait attaches as soon as it runs",
+        "use --wait to attach as soon as it is running",
     ]
     assert len(looks(cloud)) == 1
 

@@ -98,8 +98,8 @@ LEAVINGS: dict[str, tuple[Callable[[Guest], None], str]] = {
         lambda guest: guest.close(1011),
         "closed by the other side: the server failed (code 1011)",
     ),
-    "drop": (lambda guest: guest.drop(), "lost: gone without a close frame"),
-    "reset": (lambda guest: guest.drop(reset=True), "lost: gone without a close frame"),
+    "drop": (lambda guest: guest.drop(), "lost: no close frame received"),
+    "reset": (lambda guest: guest.drop(reset=True), "lost: no close frame received"),
 }
 
 
@@ -386,12 +386,12 @@ CRASHING = """
 import sys
 from novaconsole.cli.app import main
 from novaconsole.session.escapes import EscapeParser
-from novaconsole.websocket.connection import Link
+from novaconsole.websocket.connection import Connection
 from novaconsole.terminal.tty import Terminal
 
 owner, name = {
     "keyboard": (EscapeParser, "feed"),
-    "sender": (Link, "send"),
+    "sender": (Connection, "send"),
     "screen": (Terminal, "send_all"),
     "signals": (Terminal, "size"),
 }[sys.argv.pop(1)]

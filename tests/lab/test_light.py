@@ -141,7 +141,7 @@ def test_the_end_of_the_proxy_is_told(light: Light, attach: Attach) -> None:
     light.kill_proxy()
 
     assert console.wait() == 3
-    assert b"lost: gone without a close frame" in console.shown
+    assert b"lost: no close frame received" in console.shown
 
 
 def test_the_proxy_is_trusted_with_its_ca(light_tls: Light, attach: Attach) -> None:

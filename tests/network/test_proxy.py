@@ -1,4 +1,4 @@
-"""The proxy: its URL taken apart, and whether there is one at all."""
+"""The proxy: its URL, and which one the environment chooses for a target."""
 
 import string
 from ipaddress import ip_address, ip_network
@@ -86,7 +86,7 @@ def test_a_url_is_taken_apart(
         "fd00::6083",
     ],
 )
-def test_a_bad_url_is_not_repeated(url: str) -> None:
+def test_a_bad_url_is_a_usage_error_that_does_not_repeat_it(url: str) -> None:
     with pytest.raises(UsageError) as caught:
         Proxy.parse(url, source="HTTPS_PROXY")
     assert str(caught.value).startswith("HTTPS_PROXY: ")
@@ -94,7 +94,9 @@ def test_a_bad_url_is_not_repeated(url: str) -> None:
 
 
 @pytest.mark.parametrize("sign", ["/", "?", "#"])
-def test_a_password_that_cuts_the_url_short_is_noticed(sign: str) -> None:
+def test_an_unencoded_password_is_a_usage_error_that_says_how_to_write_it(
+    sign: str,
+) -> None:
     """Otherwise `u` would be the host, and 12 its port."""
     with pytest.raises(UsageError) as caught:
         Proxy.parse(f"http://u:12{sign}{PASSWORD}@h:3128")
@@ -103,10 +105,10 @@ def test_a_password_that_cuts_the_url_short_is_noticed(sign: str) -> None:
 
 
 @pytest.mark.parametrize("scheme", ["https", "socks", "socks4", "socks4a", "ftp"])
-def test_other_kinds_of_proxy_are_refused(scheme: str) -> None:
+def test_other_kinds_of_proxy_are_not_supported(scheme: str) -> None:
     with pytest.raises(UsageError, match="not supported") as caught:
         Proxy.parse(f"{scheme}://u:{PASSWORD}@h:1")
-    assert caught.value.hint == "supported are http://, socks5:// and socks5h://"
+    assert caught.value.hint == "use http://, socks5:// or socks5h://"
 
 
 def test_the_password_is_in_no_repr() -> None:
@@ -118,7 +120,7 @@ def test_the_password_is_in_no_repr() -> None:
 @pytest.mark.parametrize(
     ("url", "address"), [("u:p@h", "h:1080"), ("http://[::1]:3128", "[::1]:3128")]
 )
-def test_the_address_is_for_messages(url: str, address: str) -> None:
+def test_the_address_is_host_and_port(url: str, address: str) -> None:
     assert Proxy.parse(url).address == address
 
 
@@ -150,7 +152,7 @@ def test_any_login_can_be_percent_encoded(user: str, password: str) -> None:
 
 
 def chosen(environ: dict[str, str], to: Target) -> str | None:
-    """The host of the proxy that is chosen."""
+    """The host of the chosen proxy, or None."""
     proxy = choose_proxy(None, to, environ)
     return None if proxy is None else proxy.host
 
@@ -189,14 +191,14 @@ EVERYTHING = {"ALL_PROXY": "a", "HTTPS_PROXY": "s", "HTTP_PROXY": "h"}
 
 
 @pytest.mark.parametrize("host", ["nova.example", "127.0.0.1"])
-def test_what_is_given_comes_first(host: str) -> None:
+def test_a_given_url_comes_before_the_environment(host: str) -> None:
     environ = EVERYTHING | {"NO_PROXY": "*"}
     proxy = choose_proxy("socks5://given:1", target(host), environ)
     assert proxy == Proxy("socks5", "given", 1)
 
 
 @pytest.mark.parametrize("given", ["", " "])
-def test_an_empty_one_means_none(given: str) -> None:
+def test_an_empty_url_means_no_proxy(given: str) -> None:
     assert choose_proxy(given, target(), EVERYTHING) is None
 
 
@@ -208,7 +210,7 @@ def test_an_empty_one_means_none(given: str) -> None:
         (None, {"all_proxy": "h:port"}, "all_proxy"),
     ],
 )
-def test_an_error_names_where_the_url_came_from(
+def test_an_error_names_the_source_of_the_url(
     given: str | None, environ: dict[str, str], source: str
 ) -> None:
     with pytest.raises(UsageError, match=f"^{source}: "):
@@ -232,7 +234,7 @@ def test_an_error_names_where_the_url_came_from(
         ("::2", False),
     ],
 )
-def test_what_is_on_this_machine_is_connected_to_directly(
+def test_a_target_on_this_machine_is_connected_to_directly(
     host: str, direct: bool
 ) -> None:
     for scheme in ("ws", "wss"):
@@ -339,7 +341,9 @@ NAME = st.lists(LABEL, min_size=1, max_size=4).map(".".join)
 
 @thorough
 @given(NAME, NAME)
-def test_a_suffix_exempts_the_domain_and_what_is_below(domain: str, other: str) -> None:
+def test_a_suffix_exempts_the_domain_and_its_subdomains(
+    domain: str, other: str
+) -> None:
     for entry in (domain, f".{domain}", f"{domain}.", domain.upper()):
         assert is_exempt(entry, domain)
         assert is_exempt(entry, f"x.{domain}")
@@ -350,7 +354,7 @@ def test_a_suffix_exempts_the_domain_and_what_is_below(domain: str, other: str) 
 
 @thorough
 @given(st.ip_addresses(), st.ip_addresses(v=4) | st.ip_addresses(v=6), st.data())
-def test_a_network_exempts_what_is_in_it(
+def test_a_network_exempts_the_addresses_in_it(
     host: object, start: object, data: st.DataObject
 ) -> None:
     address, first = ip_address(str(host)), ip_address(str(start))
@@ -368,8 +372,10 @@ def test_a_network_exempts_what_is_in_it(
 
 @thorough
 @given(st.ip_addresses(v=6), st.integers(1, 65535))
-def test_the_last_group_of_an_address_is_no_port(host: object, port: int) -> None:
-    """For a bare address with a last group like the port is that address."""
+def test_the_last_group_of_an_ipv6_address_is_not_a_port(
+    host: object, port: int
+) -> None:
+    """A bare address whose last group looks like the port is only that address."""
     address = ip_address(f"{str(host).rpartition(':')[0] or ':'}:{port % 10000}")
     assert is_exempt(str(address), str(address), port % 10000 or 1)
     other = ip_address(int(address) ^ 1 << 40)
@@ -379,5 +385,5 @@ def test_the_last_group_of_an_address_is_no_port(host: object, port: int) -> Non
 
 @thorough
 @given(st.text(max_size=40), NAME)
-def test_no_proxy_may_be_anything(no_proxy: str, host: str) -> None:
+def test_any_value_of_no_proxy_is_accepted(no_proxy: str, host: str) -> None:
     assert is_exempt(no_proxy, host) in (True, False)

@@ -19,7 +19,7 @@ from novaconsole.errors import ConnectError
 from novaconsole.network.http_connect import connect_through
 from novaconsole.network.proxy import Proxy
 from novaconsole.network.target import Target
-from novaconsole.websocket.connection import open_connection
+from novaconsole.websocket.client import open_connection
 from support.fake_cloud import without_settings
 from support.servers import (
     AT_ONCE_SECONDS,
@@ -39,7 +39,7 @@ from support.servers import (
 )
 
 DATA = bytes(range(256)) * 1024
-START_SECONDS = 20.0  # for a program, on a busy machine
+START_SECONDS = 20.0  # for a program to start, on a busy machine
 
 Running = AbstractAsyncContextManager[int]
 
@@ -62,7 +62,7 @@ NEEDS_MICROSOCKS = needs("microsocks", "microsocks")
 
 @asynccontextmanager
 async def running(command: Sequence[str], port: int) -> AsyncIterator[int]:
-    """A proxy that takes connections; killed in the end."""
+    """A proxy that accepts connections; killed in the end."""
     process = await trio.lowlevel.open_process(
         [*command],
         stdin=subprocess.DEVNULL,
@@ -101,11 +101,11 @@ def microsocks(_: Path, *options: str) -> Running:
 
 
 class Kind(NamedTuple):
-    """A proxy: how to start it, how to have it want a login, and how to log in."""
+    """A proxy: how to start it, how to make it require a login, and how to log in."""
 
     scheme: str
     start: Callable[..., Running]
-    wants_login: Sequence[str]
+    requires_login: Sequence[str]
     login: str
 
 
@@ -159,7 +159,7 @@ async def echo_and_close(peer: Peer) -> None:
 @pytest.mark.parametrize("secure", [False, True], ids=["ws", "wss"])
 @pytest.mark.parametrize("with_login", [False, True], ids=["open", "login"])
 @pytest.mark.parametrize("host", [LOOPBACK, "localhost"])
-async def test_a_console_through_a_proxy(
+async def test_a_console_works_through_a_proxy(
     kind: Kind,
     secure: bool,
     with_login: bool,
@@ -172,7 +172,7 @@ async def test_a_console_through_a_proxy(
     with nothing_left():
         async with (
             serving_peers(tls=context) as server,
-            kind.start(tmp_path, *(kind.wants_login if with_login else ())) as port,
+            kind.start(tmp_path, *(kind.requires_login if with_login else ())) as port,
         ):
             user = kind.login if with_login else ""
             proxy = Proxy.parse(f"{kind.scheme}://{user}{LOOPBACK}:{port}")
@@ -182,25 +182,25 @@ async def test_a_console_through_a_proxy(
 
 @KINDS
 @pytest.mark.parametrize(
-    ("user", "told"),
-    [("", "wants a user and a password"), ("user:wr0ng@", "does not accept user")],
+    ("user", "message"),
+    [("", "requires a user and a password"), ("user:wr0ng@", "rejected the user")],
     ids=["without", "wrong"],
 )
-async def test_a_login_that_is_missing_or_wrong(
+async def test_a_missing_or_wrong_login_is_a_connect_error(
     kind: Kind,
     user: str,
-    told: str,
+    message: str,
     tmp_path: Path,
 ) -> None:
     with nothing_left():
         async with (
             serving_peers() as server,
-            kind.start(tmp_path, *kind.wants_login) as port,
+            kind.start(tmp_path, *kind.requires_login) as port,
         ):
             proxy = Proxy.parse(f"{kind.scheme}://{user}{LOOPBACK}:{port}")
             with (
                 trio.fail_after(START_SECONDS),
-                pytest.raises(ConnectError, match=told) as caught,
+                pytest.raises(ConnectError, match=message) as caught,
             ):
                 await connect_through(proxy, server.target())
             assert server.connections == 0
@@ -208,17 +208,23 @@ async def test_a_login_that_is_missing_or_wrong(
 
 
 @KINDS
-async def test_a_target_that_refuses(kind: Kind, tmp_path: Path) -> None:
+async def test_a_target_that_refuses_is_an_error_about_the_target(
+    kind: Kind, tmp_path: Path
+) -> None:
     target = Target.parse(f"ws://{LOOPBACK}:{refused_port()}/")
     async with kind.start(tmp_path) as port:
         proxy = Proxy.parse(f"{kind.scheme}://{LOOPBACK}:{port}")
-        told = re.escape(f"the proxy {proxy.address} could not reach {target.address}")
-        with trio.fail_after(START_SECONDS), pytest.raises(ConnectError, match=told):
+        message = re.escape(
+            f"the proxy {proxy.address} could not reach {target.address}"
+        )
+        with trio.fail_after(START_SECONDS), pytest.raises(ConnectError, match=message):
             await connect_through(proxy, target)
 
 
 @NEEDS_TINYPROXY
-async def test_a_port_that_tinyproxy_does_not_allow(tmp_path: Path) -> None:
+async def test_a_port_that_the_proxy_forbids_is_an_error_that_says_so(
+    tmp_path: Path,
+) -> None:
     async with (
         serving_peers() as server,
         tinyproxy(tmp_path, "ConnectPort 443") as port,
@@ -232,7 +238,7 @@ async def test_a_port_that_tinyproxy_does_not_allow(tmp_path: Path) -> None:
 
 
 @NEEDS_MICROSOCKS
-async def test_http_with_a_socks_proxy(tmp_path: Path) -> None:
+async def test_http_to_a_socks_proxy_suggests_socks(tmp_path: Path) -> None:
     async with microsocks(tmp_path) as port:
         proxy = Proxy.parse(f"http://{LOOPBACK}:{port}")
         with trio.fail_after(START_SECONDS), pytest.raises(ConnectError) as caught:
@@ -242,18 +248,18 @@ async def test_http_with_a_socks_proxy(tmp_path: Path) -> None:
 
 @KINDS
 @pytest.mark.parametrize("way", ["option", "variable"])
-async def test_the_program_goes_through_it(
+async def test_the_program_connects_through_the_proxy(
     kind: Kind, way: str, tmp_path: Path, certificates: Certificates
 ) -> None:
-    """By `--proxy`; or by a variable, for a host that is not this machine."""
+    """With `--proxy`, or with a variable for a host that is not this machine."""
     tls = certificates.server_context(certificates.good)
     async with (
         serving_peers(tls=tls) as server,
-        kind.start(tmp_path, *kind.wants_login) as port,
+        kind.start(tmp_path, *kind.requires_login) as port,
         background() as nursery,
     ):
         proxy = f"{kind.scheme}://{kind.login}{LOOPBACK}:{port}"
-        # A variable does not count for this machine: the proxy is asked for another.
+        # The variable is ignored for this machine, so the target is another host.
         host = LOOPBACK if way == "option" else "console.invalid"
         argv = ["--proxy", proxy] if way == "option" else []
         variables = {} if way == "option" else {"HTTPS_PROXY": proxy}
@@ -272,18 +278,18 @@ async def test_the_program_goes_through_it(
         )
         with trio.fail_after(START_SECONDS):
             if way == "option":
-                nursery.start_soon(talk, server)
+                nursery.start_soon(serve_console, server)
             done: subprocess.CompletedProcess[bytes] = await program()
-    said = done.stderr.decode()
-    assert kind.login not in said
+    printed = done.stderr.decode()
+    assert kind.login not in printed
     if way == "option":
-        assert (done.returncode, done.stdout) == (0, DATA), said
+        assert (done.returncode, done.stdout) == (0, DATA), printed
     else:
         assert done.returncode == 1
-        assert f"the proxy {LOOPBACK}:{port} could not reach console.invalid" in said
+        assert f"the proxy {LOOPBACK}:{port} could not reach console.invalid" in printed
 
 
-async def talk(server: PeerServer) -> None:
+async def serve_console(server: PeerServer) -> None:
     peer = await server.next_peer()
     assert await peer.receive_bytes(5) == b"typed"
     await echo_and_close(peer)

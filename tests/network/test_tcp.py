@@ -1,16 +1,20 @@
-"""TCP as a console wants it; over real sockets."""
+"""TCP: receiving is prompt, and sending never fails; over real sockets."""
 
 import socket
 import struct
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 
 import pytest
 import trio
 import trio.testing
 
-from novaconsole.network.tcp import ReceiveDecides
+from novaconsole.console.connect import open_stream
+from novaconsole.network.target import TLSOptions
+from novaconsole.network.tcp import SilentSendStream
+from support.servers import LOOPBACK, Server, nothing_left
 
-Pair = tuple[ReceiveDecides, socket.socket]
+Pair = tuple[SilentSendStream, socket.socket]
 
 
 @pytest.fixture
@@ -20,18 +24,18 @@ async def pair() -> AsyncIterator[Pair]:
         stream = await trio.open_tcp_stream(*listener.getsockname())
         other, _ = listener.accept()
         with other:
-            yield ReceiveDecides(stream), other
+            yield SilentSendStream(stream), other
             await stream.aclose()
 
 
-async def test_what_arrived_is_received(pair: Pair) -> None:
+async def test_bytes_that_have_arrived_are_received(pair: Pair) -> None:
     ours, other = pair
     other.sendall(b"hello")
     assert await ours.receive_some(4) == b"hell"
     assert await ours.receive_some() == b"o"
 
 
-async def test_what_arrives_is_waited_for(pair: Pair) -> None:
+async def test_receiving_waits_for_bytes(pair: Pair) -> None:
     ours, other = pair
     received = []
 
@@ -46,14 +50,14 @@ async def test_what_arrives_is_waited_for(pair: Pair) -> None:
     assert received == [b"hello"]
 
 
-async def test_the_end_is_empty(pair: Pair) -> None:
+async def test_the_end_is_received_as_no_bytes(pair: Pair) -> None:
     ours, other = pair
     other.shutdown(socket.SHUT_WR)
     assert await ours.receive_some() == b""
     assert await ours.receive_some() == b""
 
 
-async def test_a_reset_is_an_error(pair: Pair) -> None:
+async def test_a_reset_is_a_broken_resource_error(pair: Pair) -> None:
     ours, other = pair
     other.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     other.close()
@@ -61,7 +65,7 @@ async def test_a_reset_is_an_error(pair: Pair) -> None:
         await ours.receive_some()
 
 
-async def test_who_closes_it_wakes_who_waits(pair: Pair) -> None:
+async def test_closing_wakes_the_task_that_receives(pair: Pair) -> None:
     ours, _ = pair
     async with trio.open_nursery() as nursery:
 
@@ -76,7 +80,7 @@ async def test_who_closes_it_wakes_who_waits(pair: Pair) -> None:
         await ours.receive_some()
 
 
-async def test_who_is_cancelled_loses_no_byte(pair: Pair) -> None:
+async def test_a_cancelled_receive_loses_no_bytes(pair: Pair) -> None:
     ours, other = pair
     other.sendall(b"hello")
     with trio.CancelScope() as scope:
@@ -86,7 +90,7 @@ async def test_who_is_cancelled_loses_no_byte(pair: Pair) -> None:
     assert await ours.receive_some() == b"hello"
 
 
-async def test_a_flood_lets_others_have_their_turn(pair: Pair) -> None:
+async def test_a_flood_does_not_starve_other_tasks(pair: Pair) -> None:
     ours, other = pair
     turns = 0
 
@@ -103,3 +107,61 @@ async def test_a_flood_lets_others_have_their_turn(pair: Pair) -> None:
             await ours.receive_some(1)
         nursery.cancel_scope.cancel()
     assert turns > 500
+
+
+# ---- sending on a broken connection
+
+
+@asynccontextmanager
+async def connected() -> AsyncIterator[tuple[trio.abc.Stream, trio.SocketStream]]:
+    """Both ends of a connection, ours as `open_stream` gives it."""
+    with nothing_left():
+        [listener] = await trio.open_tcp_listeners(0, host=LOOPBACK)
+        async with listener:
+            server = Server(LOOPBACK, listener.socket.getsockname()[1])
+            near = await open_stream(server.target(), TLSOptions())
+            far = await listener.accept()
+        async with near, far:
+            yield near, far
+
+
+async def reset(stream: trio.SocketStream) -> None:
+    stream.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    await stream.aclose()
+
+
+async def test_bytes_that_arrived_before_a_failed_send_can_be_received() -> None:
+    async with connected() as (near, far):
+        await near.wait_send_all_might_not_block()
+        await far.send_all(b"last words")
+        await reset(far)
+        for _ in range(3):
+            await near.send_all(b"typed")
+        assert await near.receive_some(4) == b"last"
+        assert await near.receive_some() == b" words"
+        with suppress(trio.BrokenResourceError):
+            assert await near.receive_some() == b""
+
+
+async def test_only_receiving_reports_a_broken_connection() -> None:
+    async with connected() as (near, far):
+        await reset(far)
+        with pytest.raises(trio.BrokenResourceError):
+            await near.receive_some()
+
+
+async def test_sending_on_a_broken_connection_can_be_cancelled() -> None:
+    async with connected() as (near, far):
+        await reset(far)
+        with trio.move_on_after(0.05) as scope:
+            while True:
+                await near.send_all(b"x")
+        assert scope.cancelled_caught
+
+
+async def test_sending_on_a_closed_stream_raises_closed_resource_error() -> None:
+    async with connected() as (near, far):
+        await near.aclose()
+        with pytest.raises(trio.ClosedResourceError):
+            await near.send_all(b"x")
+        assert await far.receive_some() == b""

@@ -1,11 +1,7 @@
-"""TCP and TLS: what is opened, what is checked, and what is told when it fails."""
+"""TLS: certificates on both sides, and the errors about them."""
 
 import os
-import socket
 import ssl
-import struct
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -44,7 +40,7 @@ async def check_echo(stream: trio.abc.Stream) -> None:
             assert await stream.receive_some() == b"hello"
 
 
-async def test_ws_is_plain_tcp_and_no_file_is_looked_at(tmp_path: Path) -> None:
+async def test_ws_is_plain_tcp_and_opens_no_certificate_file(tmp_path: Path) -> None:
     missing = TLSOptions(tmp_path / "no.pem", tmp_path / "no.pem", tmp_path / "no.pem")
     with nothing_left():
         async with serving(echo) as server:
@@ -52,7 +48,7 @@ async def test_ws_is_plain_tcp_and_no_file_is_looked_at(tmp_path: Path) -> None:
             await check_echo(stream)
 
 
-async def test_wss_is_tls(certificates: Certificates) -> None:
+async def test_wss_uses_tls(certificates: Certificates) -> None:
     context = certificates.server_context(certificates.good)
     with nothing_left():
         async with serving(echo, tls=context) as server:
@@ -61,10 +57,10 @@ async def test_wss_is_tls(certificates: Certificates) -> None:
             await check_echo(stream)
 
 
-async def test_the_systems_certificates_count_where_none_are_given(
+async def test_the_systems_certificates_are_trusted_if_none_are_given(
     certificates: Certificates, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """SSL_CERT_FILE is where OpenSSL looks for them."""
+    """OpenSSL looks for them in SSL_CERT_FILE."""
     context = certificates.server_context(certificates.good)
     async with serving(echo, tls=context) as server:
         with pytest.raises(ConnectError, match="not trusted"):
@@ -73,10 +69,14 @@ async def test_the_systems_certificates_count_where_none_are_given(
         await check_echo(await open_stream(server.target("wss"), TLSOptions()))
 
 
-async def test_old_tls_is_told_in_words(certificates: Certificates) -> None:
+async def test_a_tls_version_that_is_too_old_is_a_connect_error(
+    certificates: Certificates,
+) -> None:
     context = certificates.server_context(certificates.good)
     context.minimum_version = context.maximum_version = ssl.TLSVersion.TLSv1_2
-    context.set_ciphers("AES128-SHA256")  # without forward secrecy: not for us
+    context.set_ciphers(
+        "AES128-SHA256"
+    )  # without forward secrecy, so Python refuses it
     with nothing_left():
         async with serving(mute, tls=context) as server:
             with pytest.raises(ConnectError, match="TLS handshake with") as caught:
@@ -85,7 +85,7 @@ async def test_old_tls_is_told_in_words(certificates: Certificates) -> None:
 
 
 @pytest.mark.parametrize("with_key", [True, False])
-async def test_our_certificate_is_shown(
+async def test_our_certificate_is_presented(
     certificates: Certificates, with_key: bool, tmp_path: Path
 ) -> None:
     """The key is in a file of its own, or together with the certificate."""
@@ -128,7 +128,7 @@ async def test_a_bad_file_is_named_before_anything_is_opened(
         key=bad if which == "key" else certificates.client_key,
     )
     with nothing_left():
-        # Nothing listens there; to be refused would be a ConnectError.
+        # Nothing listens there: connecting would raise ConnectError.
         target = Server(LOOPBACK, refused_port()).target("wss")
         with pytest.raises(UsageError) as caught:
             await open_stream(target, options)
@@ -141,14 +141,16 @@ async def test_a_bad_file_is_named_before_anything_is_opened(
     assert str(checked.value) == str(caught.value)
 
 
-def test_a_key_of_another_certificate_is_told(certificates: Certificates) -> None:
+def test_a_key_of_another_certificate_is_a_usage_error(
+    certificates: Certificates,
+) -> None:
     options = TLSOptions(cert=certificates.client_cert, key=certificates.good_pem)
     with pytest.raises(UsageError, match="does not match") as caught:
         tls_context(options)
     assert str(certificates.good_pem) in str(caught.value)
 
 
-def test_good_files_are_found_good(certificates: Certificates) -> None:
+def test_good_files_are_accepted(certificates: Certificates) -> None:
     cert, key = certificates.client_cert, certificates.client_key
     tls_context(TLSOptions())
     tls_context(TLSOptions(certificates.cacert, cert, key))
@@ -156,7 +158,7 @@ def test_good_files_are_found_good(certificates: Certificates) -> None:
 
 
 @pytest.mark.parametrize("scheme", ["ws", "wss"])
-async def test_cancelled_in_the_middle_it_leaves_nothing(
+async def test_cancelling_leaves_nothing_open(
     scheme: str, certificates: Certificates
 ) -> None:
     with nothing_left():
@@ -167,61 +169,3 @@ async def test_cancelled_in_the_middle_it_leaves_nothing(
                 async with stream:
                     await trio.sleep_forever()
             assert scope.cancelled_caught
-
-
-# ---- sending into a dead connection
-
-
-@asynccontextmanager
-async def connected() -> AsyncIterator[tuple[trio.abc.Stream, trio.SocketStream]]:
-    """Our end of a connection, and the other."""
-    with nothing_left():
-        [listener] = await trio.open_tcp_listeners(0, host=LOOPBACK)
-        async with listener:
-            server = Server(LOOPBACK, listener.socket.getsockname()[1])
-            here = await open_stream(server.target(), TLSOptions())
-            there = await listener.accept()
-        async with here, there:
-            yield here, there
-
-
-async def reset(stream: trio.SocketStream) -> None:
-    stream.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    await stream.aclose()
-
-
-async def test_what_arrived_before_a_failed_send_can_be_received() -> None:
-    async with connected() as (here, there):
-        await here.wait_send_all_might_not_block()
-        await there.send_all(b"last words")
-        await reset(there)
-        for _ in range(3):
-            await here.send_all(b"typed")
-        assert await here.receive_some(4) == b"last"
-        assert await here.receive_some() == b" words"
-        with suppress(trio.BrokenResourceError):
-            assert await here.receive_some() == b""
-
-
-async def test_a_dead_connection_breaks_receiving() -> None:
-    async with connected() as (here, there):
-        await reset(there)
-        with pytest.raises(trio.BrokenResourceError):
-            await here.receive_some()
-
-
-async def test_whoever_sends_into_a_dead_connection_can_be_cancelled() -> None:
-    async with connected() as (here, there):
-        await reset(there)
-        with trio.move_on_after(0.05) as scope:
-            while True:
-                await here.send_all(b"x")
-        assert scope.cancelled_caught
-
-
-async def test_a_stream_that_we_closed_is_closed() -> None:
-    async with connected() as (here, there):
-        await here.aclose()
-        with pytest.raises(trio.ClosedResourceError):
-            await here.send_all(b"x")
-        assert await there.receive_some() == b""

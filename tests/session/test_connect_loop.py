@@ -211,7 +211,7 @@ async def test_a_connection_that_ends_ends_the_session_with_3(
     assert world.screen.shown == b"bye\r\n"
     assert world.session is not None
     assert world.session.last is not None
-    assert world.session.last.closed == TARGET_CLOSED
+    assert world.session.last.close_reason == TARGET_CLOSED
 
 
 async def test_with_reconnect_a_new_connection_takes_its_place(

@@ -208,7 +208,7 @@ async def test_while_suspended_the_terminal_has_none_of_the_guests_modes() -> No
 
 async def test_reconnecting_by_hand_drops_the_connection() -> None:
     connection = FakeConnection()
-    usual = connection.close_timeout
+    usual = connection.close_limit
     async with sitting_down() as desk:
         desk.attach(connection)
         attachment = desk.session.attachment
@@ -216,7 +216,7 @@ async def test_reconnecting_by_hand_drops_the_connection() -> None:
         assert attachment is not None
         assert attachment.reconnect.is_set()
         assert desk.session.attachment is None
-        assert connection.close_timeout < usual
+        assert connection.close_limit < usual
 
 
 async def test_reconnecting_in_an_outage_is_answered() -> None:
@@ -352,7 +352,7 @@ async def test_input_that_a_lost_connection_did_not_take_goes_into_the_next() ->
 async def test_typing_into_a_closed_connection_ends_nothing() -> None:
     """The task that reads finds out why it is closed, after the last output."""
     connection = FakeConnection()
-    connection.closed = CloseReason(1000)
+    connection.close_reason = CloseReason(1000)
     async with sitting_down() as desk:
         desk.attach(connection)
         await desk.type(b"x")

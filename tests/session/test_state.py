@@ -65,11 +65,11 @@ async def test_only_piped_input_takes_time_for_the_closing_handshake(
     reason: Reason, hurries: bool
 ) -> None:
     connection = FakeConnection()
-    usual = connection.close_timeout
+    usual = connection.close_limit
     async with session_of(Said()) as (session, _):
         session.attach(connection.attachment().attachment)
         session.end(Outcome(reason))
-    assert (connection.close_timeout < usual) is hurries
+    assert (connection.close_limit < usual) is hurries
 
 
 async def test_the_last_connection_is_remembered_after_it_has_ended() -> None:

@@ -27,7 +27,8 @@ import trustme
 
 from novaconsole.console.connect import open_stream
 from novaconsole.network.target import Target, TLSOptions
-from novaconsole.websocket.connection import Connection, open_connection
+from novaconsole.websocket.client import open_connection
+from novaconsole.websocket.connection import Connection
 
 TOKEN = "5ec2e7-0f-this-te57"
 LOOPBACK = "127.0.0.1"

@@ -106,15 +106,15 @@ class FakeConnection:
 
     Attributes:
         sent: everything that was typed into the guest.
-        closed: how it ended, or None.
-        close_timeout: seconds that the closing handshake may take.
+        close_reason: how it ended, or None.
+        close_limit: seconds that the closing handshake may take.
     """
 
     def __init__(self) -> None:
         self._send, self._receive = trio.open_memory_channel[bytes](math.inf)
         self.sent = b""
-        self.closed: CloseReason | None = None
-        self.close_timeout = 2.0
+        self.close_reason: CloseReason | None = None
+        self.close_limit = 2.0
         self.opened_at = trio.current_time()
         self.bytes_in = self.bytes_out = 0
         self.round_trip: float | None = None
@@ -129,7 +129,7 @@ class FakeConnection:
 
     def end(self, reason: CloseReason) -> None:
         """The other side closes the connection, or the network does."""
-        self.closed = reason
+        self.close_reason = reason
         self._send.close()
 
     def stop_accepting(self) -> None:
@@ -150,14 +150,17 @@ class FakeConnection:
     async def send(self, data: bytes) -> None:
         await trio.lowlevel.checkpoint()
         await self._accepts.wait()
-        if self.closed is not None:
+        if self.close_reason is not None:
             raise ConnectionLost("the connection is closed")
         self.sent += data
         self.bytes_out += len(data)
 
+    def limit_close(self, seconds: float) -> None:
+        self.close_limit = seconds
+
     async def ping(self) -> None:
         await trio.lowlevel.checkpoint()
-        if self.closed is not None:
+        if self.close_reason is not None:
             raise ConnectionLost("the connection is closed")
         if not self.answers_pings:
             await trio.sleep_forever()

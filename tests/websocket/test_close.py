@@ -21,14 +21,14 @@ def test_a_close_code_of_the_standard_is_told_in_words(code: int) -> None:
 @pytest.mark.parametrize(
     ("closed", "text"),
     [
-        (CloseReason(None), "gone without a close frame"),
+        (CloseReason(None), "no close frame received"),
         (CloseReason(None, "no answer to pings"), "no answer to pings"),
         (CloseReason(1000), "closed normally (code 1000)"),
         (
             CloseReason(1000, "Target closed"),
             "Target closed (code 1000, closed normally)",
         ),
-        (CloseReason(1003, "text"), "text (code 1003, kind of data not accepted)"),
+        (CloseReason(1003, "text"), "text (code 1003, unsupported kind of data)"),
         (CloseReason(4001), "closed (code 4001)"),
         (CloseReason(4001, "kicked"), "kicked (code 4001, closed)"),
     ],

@@ -1,4 +1,4 @@
-"""Joined or not, the websocket library finds the same in a stream of frames."""
+"""Merged or not, the websocket library finds the same in a stream of frames."""
 
 import struct
 from collections.abc import Iterable
@@ -17,7 +17,7 @@ from wsproto.events import (
 )
 from wsproto.utilities import RemoteProtocolError
 
-from novaconsole.websocket.coalesce import FrameJoiner
+from novaconsole.websocket.coalesce import FrameCoalescer
 from support.pieces import CUTS, cut, thorough, ways_to_cut
 
 FIN, MASK = 0x80, 0x80
@@ -25,7 +25,7 @@ CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
 
 
 def encoded(first: int, payload: bytes, *, form: int = 0, mask: int = 0) -> bytes:
-    """A frame; `form` makes its length longer than need be."""
+    """A frame; `form` above 0 encodes its length in a longer form than necessary."""
     size = len(payload)
     if size < 126 and not form:
         return bytes([first, mask | size]) + payload
@@ -38,38 +38,38 @@ def binary(payload: bytes) -> bytes:
     return encoded(FIN | BINARY, payload)
 
 
-def found(pieces: Iterable[bytes]) -> list[object]:
-    """What the library makes of it: data in one, the rest in order, or an error."""
+def parsed(pieces: Iterable[bytes]) -> list[object]:
+    """What the library finds: adjacent data in one, the rest in order, or an error."""
     connection = Connection(ConnectionType.CLIENT)
-    told: list[object] = []
+    found: list[object] = []
     try:
         for piece in pieces:
             connection.receive_data(piece)
             for event in connection.events():
-                _note(told, event)
+                _note(found, event)
     except RemoteProtocolError as exc:
-        told.append(str(exc))
-    return told
+        found.append(str(exc))
+    return found
 
 
-def _note(told: list[object], event: Event) -> None:
+def _note(found: list[object], event: Event) -> None:
     match event:
         case BytesMessage(data=data):
-            if told and isinstance(told[-1], bytearray):
-                told[-1] += data
+            if found and isinstance(found[-1], bytearray):
+                found[-1] += data
             elif data:
-                told.append(bytearray(data))
+                found.append(bytearray(data))
         case TextMessage(data=text):
-            told.append(("text", text, event.message_finished))
+            found.append(("text", text, event.message_finished))
         case Ping() | Pong():
-            told.append((type(event), bytes(event.payload)))
+            found.append((type(event), bytes(event.payload)))
         case CloseConnection():
-            told.append(("close", event.code, event.reason))
+            found.append(("close", event.code, event.reason))
 
 
-def joined(pieces: Iterable[bytes]) -> list[bytes]:
-    joiner = FrameJoiner()
-    return [joiner.feed(piece) for piece in pieces]
+def merged(pieces: Iterable[bytes]) -> list[bytes]:
+    coalescer = FrameCoalescer()
+    return [coalescer.feed(piece) for piece in pieces]
 
 
 PAYLOADS = st.one_of(
@@ -95,7 +95,7 @@ ORDINARY = st.one_of(
         lambda text: encoded(FIN | CLOSE, struct.pack("!H", 1000) + text.encode())
     ),
 )
-ODD = st.one_of(
+UNUSUAL = st.one_of(
     st.binary(max_size=30),
     st.builds(
         encoded,
@@ -108,24 +108,26 @@ ODD = st.one_of(
 
 
 @thorough
-@given(st.lists(st.one_of(ORDINARY, ODD), max_size=8).map(b"".join), CUTS)
-def test_the_library_finds_the_same(stream: bytes, cuts: list[int]) -> None:
+@given(st.lists(st.one_of(ORDINARY, UNUSUAL), max_size=8).map(b"".join), CUTS)
+def test_the_library_finds_the_same_in_the_merged_stream(
+    stream: bytes, cuts: list[int]
+) -> None:
     pieces = cut(stream, cuts)
-    assert found(joined(pieces)) == found(pieces)
+    assert parsed(merged(pieces)) == parsed(pieces)
 
 
-def test_many_frames_become_one() -> None:
+def test_the_binary_frames_of_one_read_become_one_frame() -> None:
     frames = [binary(b"%d" % number) for number in range(1000)]
     payload = b"".join(b"%d" % number for number in range(1000))
-    assert joined([b"".join(frames)]) == [binary(payload)]
+    assert merged([b"".join(frames)]) == [binary(payload)]
 
 
 @pytest.mark.parametrize("size", [0, 1, 125, 126, 1 << 16])
-def test_a_payload_in_parts_is_handed_on_in_parts(size: int) -> None:
+def test_a_payload_that_arrives_in_parts_is_passed_on_in_parts(size: int) -> None:
     frame = binary(bytes(size)) + binary(b"next")
     for cuts in ways_to_cut(frame) if size < 200 else [[9], [1 << 15], [size + 9]]:
         pieces = cut(frame, cuts)
-        assert found(joined(pieces)) == [bytearray(bytes(size) + b"next")]
+        assert parsed(merged(pieces)) == [bytearray(bytes(size) + b"next")]
 
 
 @pytest.mark.parametrize(
@@ -136,13 +138,13 @@ def test_a_payload_in_parts_is_handed_on_in_parts(size: int) -> None:
         encoded(BINARY, b"some") + encoded(FIN | CONTINUATION, b"more"),
     ],
 )
-def test_what_is_not_joined_stays_in_its_place(between: bytes) -> None:
+def test_frames_that_are_not_merged_stay_in_their_place(between: bytes) -> None:
     stream = binary(b"a") + binary(b"b") + between + binary(b"c") + binary(b"d")
-    assert joined([stream]) == [binary(b"ab") + between + binary(b"cd")]
+    assert merged([stream]) == [binary(b"ab") + between + binary(b"cd")]
 
 
 @pytest.mark.parametrize(
-    "odd",
+    "unusual",
     [
         encoded(FIN | BINARY | 0x40, b"compressed"),
         encoded(FIN | BINARY, b"long form", form=1),
@@ -153,8 +155,10 @@ def test_what_is_not_joined_stays_in_its_place(between: bytes) -> None:
         b"\x82\xff" + b"\xff" * 8,
     ],
 )
-def test_from_what_is_odd_on_nothing_is_touched(odd: bytes) -> None:
-    stream = odd + binary(b"c") + binary(b"d")
-    joiner = FrameJoiner()
-    assert joiner.feed(binary(b"a") + binary(b"b") + stream) == binary(b"ab") + stream
-    assert joiner.feed(stream) == stream
+def test_after_an_unusual_frame_the_stream_is_unchanged(unusual: bytes) -> None:
+    stream = unusual + binary(b"c") + binary(b"d")
+    coalescer = FrameCoalescer()
+    assert (
+        coalescer.feed(binary(b"a") + binary(b"b") + stream) == binary(b"ab") + stream
+    )
+    assert coalescer.feed(stream) == stream

@@ -1,4 +1,4 @@
-"""The websocket as the session sees it: bytes both ways, pings, and every end."""
+"""The connection as the session sees it: bytes both ways, pings, and every end."""
 
 import math
 import random
@@ -8,8 +8,7 @@ from contextlib import suppress
 import pytest
 import trio
 
-from novaconsole.console.connect import ConnectOptions
-from novaconsole.console.retry import open_console
+from novaconsole.console.connect import ConnectOptions, ConsoleAddress, connect
 from novaconsole.errors import ConnectionLost, HandshakeFailed
 from novaconsole.network.target import TLSOptions
 from novaconsole.websocket.close import CloseReason
@@ -37,7 +36,7 @@ from support.servers import (
 
 ALL_BYTES = bytes(range(256))
 MIB = 1024 * 1024
-QUEUED_MESSAGES = 64  # more than a link takes in while nobody reads it
+QUEUED_MESSAGES = 64  # more than a connection takes in while it is not read
 MAX_FRAME_BYTES = 64 * 1024
 PING_SECONDS = 0.2
 
@@ -76,7 +75,7 @@ async def test_all_byte_values_pass_both_ways(maybe_tls: Certificates | None) ->
 async def test_frames_to_the_server_are_binary_masked_and_not_long(
     size: int, maybe_tls: Certificates | None
 ) -> None:
-    """And what is sent at once arrives whole and in order."""
+    """A large send arrives complete and in order."""
     data = noise(size)
     received: list[Frame] = []
 
@@ -97,22 +96,24 @@ async def test_frames_to_the_server_are_binary_masked_and_not_long(
         assert 0 < len(frame.payload) <= MAX_FRAME_BYTES
 
 
-async def test_nothing_to_send_sends_nothing() -> None:
+async def test_an_empty_send_sends_no_frame() -> None:
     async with linked() as (connection, peer):
         await connection.send(b"")
         await connection.send(b"x")
         assert await peer.receive() == Frame(BINARY, b"x", masked=True)
 
 
-async def test_one_frame_of_a_mebibyte(maybe_tls: Certificates | None) -> None:
+async def test_a_frame_of_a_mebibyte_is_received_whole(
+    maybe_tls: Certificates | None,
+) -> None:
     data = noise(MIB)
     async with linked(maybe_tls) as (connection, peer), background() as nursery:
         nursery.start_soon(peer.send, Frame(BINARY, data), close_frame(1000))
         assert await read_all(connection) == data
 
 
-@pytest.mark.timeout(300)  # some seconds, where nobody else wants the processor
-async def test_a_hundred_thousand_frames_of_one_byte() -> None:
+@pytest.mark.timeout(300)  # takes some seconds on an idle machine
+async def test_a_hundred_thousand_frames_of_one_byte_lose_nothing() -> None:
     data = noise(100_000)
     frames = b"".join(Frame(BINARY, bytes([byte])).encoded() for byte in data)
     async with linked() as (connection, peer), background() as nursery:
@@ -140,10 +141,10 @@ async def test_any_splitting_of_the_stream_gives_the_same_bytes() -> None:
         nursery.start_soon(send_in_single_bytes)
         received = await read_all(connection)
     assert received == b"login: " + "ä€🐧".encode() + b"abcd" + noise(300)
-    assert connection.closed == CloseReason(1000, "Target closed")
+    assert connection.close_reason == CloseReason(1000, "Target closed")
 
 
-async def test_text_from_the_server_is_shown_as_bytes() -> None:
+async def test_text_from_the_server_is_received_as_utf_8() -> None:
     text = "Grüße €🐧\r\n".encode()
     async with linked() as (connection, peer):
         await peer.send(
@@ -169,23 +170,25 @@ async def test_fragments_are_joined_with_pings_between_them() -> None:
         assert await peer.receive() == Frame(PONG, b"!", masked=True)
 
 
-async def test_bytes_that_came_with_the_answer_to_the_upgrade_are_not_lost() -> None:
-    async def hasty(stream: trio.abc.Stream) -> None:
+async def test_bytes_that_came_with_the_response_to_the_upgrade_are_not_lost() -> None:
+    async def upgrade_and_print(stream: trio.abc.Stream) -> None:
         peer = Peer(stream)
         await peer.upgrade(Frame(BINARY, b"login: "))
         await peer.answer_goodbye()
 
-    async with serving(hasty) as server:
+    async with serving(upgrade_and_print) as server:
         options = ConnectOptions()
-        async with open_console(server.target(), TLSOptions(), options) as connection:
+        async with connect(
+            ConsoleAddress(server.target(), TLSOptions()), options
+        ) as connection:
             assert await anext(connection) == b"login: "
 
 
-# ---- how it ends
+# ---- close reasons
 
 
 @pytest.mark.parametrize(
-    ("frame", "closed"),
+    ("frame", "close_reason"),
     [
         (close_frame(1000, "Target closed"), CloseReason(1000, "Target closed")),
         (close_frame(1000), CloseReason(1000)),
@@ -198,13 +201,13 @@ async def test_bytes_that_came_with_the_answer_to_the_upgrade_are_not_lost() -> 
     ids=str,
 )
 async def test_a_close_frame_says_how_it_ended(
-    frame: Frame, closed: CloseReason, maybe_tls: Certificates | None
+    frame: Frame, close_reason: CloseReason, maybe_tls: Certificates | None
 ) -> None:
     async with linked(maybe_tls) as (connection, peer):
-        assert connection.closed is None
+        assert connection.close_reason is None
         await peer.send(Frame(BINARY, b"last words"), frame)
         assert await read_all(connection) == b"last words"
-        assert connection.closed == closed
+        assert connection.close_reason == close_reason
         answer = await peer.receive()
         assert answer is not None
         assert answer.opcode == CLOSE
@@ -212,10 +215,10 @@ async def test_a_close_frame_says_how_it_ended(
         with pytest.raises(ConnectionLost) as caught:
             await connection.send(b"too late")
         assert caught.value.exit_status == 3
-    assert connection.closed == closed
+    assert connection.close_reason == close_reason
 
 
-async def test_what_comes_after_a_close_frame_does_not_count(
+async def test_frames_after_a_close_frame_are_ignored(
     maybe_tls: Certificates | None,
 ) -> None:
     async with linked(maybe_tls) as (connection, peer):
@@ -227,13 +230,13 @@ async def test_what_comes_after_a_close_frame_does_not_count(
             close_frame(1011, "no"),
         )
         assert await read_all(connection) == b"last words"
-        assert connection.closed == CloseReason(1000, "Target closed")
-    assert connection.closed == CloseReason(1000, "Target closed")
+        assert connection.close_reason == CloseReason(1000, "Target closed")
+    assert connection.close_reason == CloseReason(1000, "Target closed")
 
 
 @pytest.mark.parametrize("break_off", [Peer.close, Peer.reset])
 @pytest.mark.parametrize("data", [b"", b"last words"])
-async def test_gone_without_a_close_frame(
+async def test_an_end_without_a_close_frame_has_no_code(
     break_off: Callable[[Peer], Awaitable[None]],
     data: bytes,
     maybe_tls: Certificates | None,
@@ -243,15 +246,15 @@ async def test_gone_without_a_close_frame(
             await peer.send(Frame(BINARY, data))
         await break_off(peer)
         assert await read_all(connection) == data
-        assert connection.closed == CloseReason(None)
+        assert connection.close_reason == CloseReason(None)
 
 
 async def send_more_than_is_taken(peer: Peer, *last: Frame) -> bytes:
-    """Fill the link, whose user is busy, and the client's kernel behind it."""
+    """Fill the connection, which is not read, and the client's kernel behind it."""
     words = [b"line %d\r\n" % number for number in range(QUEUED_MESSAGES * 4)]
-    # As text, for binary frames are joined.
+    # As text, because binary frames are merged.
     await peer.send(*(Frame(TEXT, word) for word in words))
-    await peer.wait_client_took_all()  # and now nothing more, before somebody reads
+    await peer.wait_client_took_all()  # and takes nothing more before it is read
     await peer.send(Frame(BINARY, noise(10_000)), Frame(BINARY, b"last words"), *last)
     return b"".join(words) + noise(10_000) + b"last words"
 
@@ -264,16 +267,14 @@ async def test_what_came_before_the_end_is_not_lost_when_sending_fails_first(
     async with linked(maybe_tls) as (connection, peer):
         sent = await send_more_than_is_taken(peer)
         await break_off(peer)
-        await connection.send(
-            b"typed"
-        )  # which a socket that was closed answers with a reset
+        await connection.send(b"typed")  # a closed socket answers this with a reset
         await peer.wait_client_was_reset()
         for _ in range(3):
             await connection.send(b"typed")  # fails on the socket
         assert peer.waiting_for_client() > 10_000
-        assert connection.closed is None
+        assert connection.close_reason is None
         assert await read_all(connection) == sent
-        assert connection.closed == CloseReason(None)
+        assert connection.close_reason == CloseReason(None)
 
 
 async def test_a_close_frame_is_not_lost_when_sending_fails_first(
@@ -286,7 +287,7 @@ async def test_a_close_frame_is_not_lost_when_sending_fails_first(
         await connection.send(b"typed")  # fails on the socket
         assert peer.waiting_for_client() > 10_000
         assert await read_all(connection) == sent
-        assert connection.closed == CloseReason(1000, "Target closed")
+        assert connection.close_reason == CloseReason(1000, "Target closed")
 
 
 @pytest.mark.parametrize(
@@ -297,21 +298,23 @@ async def test_a_close_frame_is_not_lost_when_sending_fails_first(
         pytest.param(b"\x82\x81\x00\x00\x00\x00x", id="masked by the server"),
         pytest.param(b"\x80\x01x", id="continuation of nothing"),
         pytest.param(b"\x89\x7e\x00\x7e" + b"x" * 126, id="long ping"),
-        pytest.param(Frame(TEXT, b"\xff\xfe").encoded(), id="text that is no UTF-8"),
+        pytest.param(Frame(TEXT, b"\xff\xfe").encoded(), id="text that is not UTF-8"),
         pytest.param(Frame(CLOSE, b"\x03").encoded(), id="half a close code"),
-        pytest.param(close_frame(1006).encoded(), id="close code not for the wire"),
+        pytest.param(
+            close_frame(1006).encoded(), id="close code that must not be sent"
+        ),
     ],
 )
-async def test_a_broken_protocol_ends_the_link_in_words(data: bytes) -> None:
+async def test_a_broken_protocol_ends_the_connection_with_a_reason(data: bytes) -> None:
     async with linked() as (connection, peer):
         await peer.send_raw(Frame(BINARY, b"before").encoded() + data)
         with trio.fail_after(AT_ONCE_SECONDS):
             assert await read_all(connection) == b"before"
-        assert connection.closed is not None
-        assert connection.closed.reason
+        assert connection.close_reason is not None
+        assert connection.close_reason.reason
 
 
-async def test_a_message_without_bounds_ends_the_link() -> None:
+async def test_a_message_without_bounds_ends_the_connection() -> None:
     async with linked() as (connection, peer), background() as nursery:
 
         async def send_for_ever() -> None:
@@ -323,22 +326,22 @@ async def test_a_message_without_bounds_ends_the_link() -> None:
         nursery.start_soon(send_for_ever)
         with trio.fail_after(AT_ONCE_SECONDS * 4):
             assert await read_all(connection) == b""
-        assert connection.closed is not None
-        assert connection.closed.code == 1009
+        assert connection.close_reason is not None
+        assert connection.close_reason.code == 1009
 
 
-# ---- leaving
+# ---- the closing handshake
 
 
-async def test_leaving_says_goodbye() -> None:
+async def test_leaving_sends_a_close_frame() -> None:
     async with linked() as (connection, peer):
         async with trio.open_nursery() as nursery:
             nursery.start_soon(connection.aclose, "that is all")
             frame = await peer.receive()
             assert frame == Frame(CLOSE, b"\x03\xe8that is all", masked=True)
             await peer.send(close_frame(1000))
-        await connection.aclose()  # once more does no harm
-    assert connection.closed == CloseReason(1000)
+        await connection.aclose()  # a second call is harmless
+    assert connection.close_reason == CloseReason(1000)
 
 
 async def read_on(peer: Peer) -> None:
@@ -363,69 +366,71 @@ async def ping_on(peer: Peer) -> None:
 
 
 @pytest.mark.parametrize("peer_does", [read_on, read_nothing, flood, ping_on])
-@pytest.mark.parametrize("close_timeout", [0, 0.3])
-async def test_leaving_does_not_wait_for_ever(
+@pytest.mark.parametrize("close_seconds", [0, 0.3])
+async def test_leaving_does_not_wait_longer_than_the_limit(
     peer_does: Callable[[Peer], Awaitable[None]],
-    close_timeout: float,
+    close_seconds: float,
     maybe_tls: Certificates | None,
 ) -> None:
-    """A peer that does all kinds of things, but never answers our goodbye."""
+    """The peer is busy in some way, but never answers our close frame."""
     async with linked(maybe_tls, at_the_end=peer_does) as (connection, _):
-        connection.close_timeout = close_timeout
+        connection.limit_close(close_seconds)
         left_at = trio.current_time()
-    # Not to end at all is what this is about; a second more is for a busy machine.
-    assert trio.current_time() - left_at < close_timeout + 1
+    # A second more allows for a busy machine.
+    assert trio.current_time() - left_at < close_seconds + 1
 
 
-async def test_leaving_while_what_was_typed_is_stuck(
+async def test_leaving_is_bounded_while_typed_bytes_are_stuck(
     maybe_tls: Certificates | None,
 ) -> None:
-    """The peer reads nothing, so the goodbye is stuck as well."""
+    """The peer reads nothing, so the close frame is stuck as well."""
     async with linked(maybe_tls, at_the_end=read_nothing) as (connection, _):
         with trio.move_on_after(0.3) as sending:
             await connection.send(bytes(64 * MIB))
         assert sending.cancelled_caught
-        connection.close_timeout = 0.3
+        connection.limit_close(0.3)
         left_at = trio.current_time()
-    assert trio.current_time() - left_at < connection.close_timeout + 1
+    assert trio.current_time() - left_at < 0.3 + 1
 
 
-async def test_the_answer_to_our_goodbye_is_found_behind_what_nobody_read(
+async def test_the_peers_close_frame_is_found_behind_unread_output(
     maybe_tls: Certificates | None,
 ) -> None:
     async with linked(maybe_tls) as (connection, peer):
         await peer.send(*[Frame(BINARY, bytes(100))] * QUEUED_MESSAGES * 4)
-        connection.close_timeout = AT_ONCE_SECONDS * 2
+        connection.limit_close(AT_ONCE_SECONDS * 2)
         left_at = trio.current_time()
     assert trio.current_time() - left_at < AT_ONCE_SECONDS
-    assert connection.closed == CloseReason(1000)
+    assert connection.close_reason == CloseReason(1000)
 
 
-async def test_pings_that_cross_our_goodbye_do_no_harm() -> None:
+async def test_pings_that_cross_our_close_frame_are_harmless() -> None:
     async def ping_then_answer(peer: Peer) -> None:
-        goodbye = (await peer.receive_until(CLOSE))[-1]
+        closing = (await peer.receive_until(CLOSE))[-1]
         await peer.send(Frame(PING, b"?"), Frame(BINARY, b"!"), Frame(PING, b"?"))
-        await peer.send(Frame(CLOSE, goodbye.payload))
+        await peer.send(Frame(CLOSE, closing.payload))
 
     async with linked(at_the_end=ping_then_answer) as (connection, _):
-        connection.close_timeout = AT_ONCE_SECONDS * 2
+        connection.limit_close(AT_ONCE_SECONDS * 2)
         left_at = trio.current_time()
     assert trio.current_time() - left_at < AT_ONCE_SECONDS
-    assert connection.closed == CloseReason(1000)
+    assert connection.close_reason == CloseReason(1000)
 
 
-async def test_leaving_after_the_peer_is_gone_does_not_wait() -> None:
+async def test_leaving_after_a_reset_does_not_wait() -> None:
     async with linked() as (connection, peer):
         await peer.reset()
         assert await read_all(connection) == b""
-        connection.close_timeout = AT_ONCE_SECONDS * 2
+        connection.limit_close(AT_ONCE_SECONDS * 2)
         left_at = trio.current_time()
     assert trio.current_time() - left_at < AT_ONCE_SECONDS
 
 
 @pytest.mark.parametrize("peer_is_mute", [False, True])
-async def test_cancelled_from_outside(peer_is_mute: bool) -> None:
-    """It says goodbye, waits for an answer, hangs nowhere, and closes the socket."""
+async def test_a_cancelled_connection_does_the_closing_handshake_and_ends(
+    peer_is_mute: bool,
+) -> None:
+    """It sends a close frame, waits for the peer's, and closes the socket."""
     frames = []
     waited_for_answer = False
 
@@ -443,24 +448,24 @@ async def test_cancelled_from_outside(peer_is_mute: bool) -> None:
         async with serving_peers() as server, trio.open_nursery() as nursery:
             target = server.target()
             with trio.CancelScope() as scope:
-                async with open_console(
-                    target, TLSOptions(), ConnectOptions()
+                async with connect(
+                    ConsoleAddress(target, TLSOptions()), ConnectOptions()
                 ) as connection:
                     nursery.start_soon(listen, await server.next_peer())
-                    connection.close_timeout = 0.3 if peer_is_mute else AT_ONCE_SECONDS
+                    connection.limit_close(0.3 if peer_is_mute else AT_ONCE_SECONDS)
                     await connection.send(b"x")
                     cancelled_at = trio.current_time()
                     scope.cancel()
                     await connection.send(b"y" * MIB)
             assert scope.cancelled_caught
-            # Never to end is what this is about; a second more is for a busy machine.
+            # A second more allows for a busy machine.
             assert trio.current_time() - cancelled_at < 0.3 + 1
         # The nursery has ended, so the peer has seen the end of the connection.
     assert [frame.payload for frame in frames] == [b"x", b"\x03\xe8"]
     assert waited_for_answer or peer_is_mute
 
 
-async def test_cancelled_while_waiting_for_the_guest() -> None:
+async def test_a_cancelled_receive_loses_no_bytes() -> None:
     async with linked() as (connection, peer):
         with trio.move_on_after(0.05) as scope:
             await anext(connection)
@@ -483,23 +488,23 @@ async def test_a_ping_is_answered_while_the_consumer_is_busy() -> None:
 
 
 class PingAnswerer:
-    """Answers pings and the goodbye, and counts."""
+    """Answers pings and the close frame, and counts the pings."""
 
     def __init__(self) -> None:
-        self._tell, self._told = trio.open_memory_channel[bytes](math.inf)
+        self._send, self._receive = trio.open_memory_channel[bytes](math.inf)
 
     async def __call__(self, peer: Peer) -> None:
         while frame := await peer.receive():
             if frame.opcode == PING:
-                self._tell.send_nowait(frame.payload)
+                self._send.send_nowait(frame.payload)
                 await peer.send(Frame(PONG, frame.payload))
             elif frame.opcode == CLOSE:
                 await peer.send(frame)
 
     async def wait_answered(self, count: int) -> set[bytes]:
-        """Wait for pings; return how they differ."""
+        """Wait for this many pings; return their distinct payloads."""
         with trio.fail_after(AT_ONCE_SECONDS):
-            return {await self._told.receive() for _ in range(count)}
+            return {await self._receive.receive() for _ in range(count)}
 
 
 async def test_a_peer_that_answers_pings_stays(maybe_tls: Certificates | None) -> None:
@@ -517,7 +522,7 @@ async def test_a_peer_that_answers_pings_stays(maybe_tls: Certificates | None) -
         assert len(await answerer.wait_answered(6)) == 6
         # The first comes early; two unanswered ones would have been too many.
         assert trio.current_time() - started >= PING_SECONDS * 5 * 0.9
-        assert connection.closed is None
+        assert connection.close_reason is None
         assert connection.round_trip is not None
         assert 0 < connection.round_trip < PING_SECONDS
 
@@ -544,21 +549,22 @@ async def test_a_peer_that_stops_answering_is_lost_after_two_intervals(
             nursery.start_soon(answer_some, peer)
             with trio.fail_after(AT_ONCE_SECONDS):
                 assert await read_all(connection) == b""
-        assert connection.closed == CloseReason(
+        assert connection.close_reason == CloseReason(
             None, "no answer to pings for 0.4 seconds"
         )
         assert trio.current_time() - last_life >= PING_SECONDS * 2
-        # One more where a stalled machine saw an answer too late to count at once.
+        # One more if a stalled machine saw a pong too late.
         assert answers_first + 2 <= len(pings) <= answers_first + 3
         with pytest.raises(ConnectionLost):
             await connection.send(b"anybody?")
-    assert connection.closed == CloseReason(None, "no answer to pings for 0.4 seconds")
+    assert connection.close_reason == CloseReason(
+        None, "no answer to pings for 0.4 seconds"
+    )
 
 
-async def test_a_peer_that_reads_nothing_is_lost_as_well(
+async def test_a_peer_that_reads_nothing_is_lost_and_the_sender_gets_an_error(
     maybe_tls: Certificates | None,
 ) -> None:
-    """Whoever was sending to it is told."""
     async with linked(maybe_tls, keepalive=PING_SECONDS) as (connection, _):
 
         async def paste() -> None:
@@ -569,13 +575,13 @@ async def test_a_peer_that_reads_nothing_is_lost_as_well(
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(paste)
                 assert await read_all(connection) == b""
-        assert connection.closed == CloseReason(
+        assert connection.close_reason == CloseReason(
             None, "no answer to pings for 0.4 seconds"
         )
 
 
-async def test_data_counts_as_life() -> None:
-    """A guest that prints is there, whoever swallows the pings."""
+async def test_output_counts_as_a_sign_of_life() -> None:
+    """A guest that prints is alive, even if its pongs get lost."""
     pings = 0
 
     async def swallow(peer: Peer) -> None:
@@ -596,26 +602,28 @@ async def test_data_counts_as_life() -> None:
                 async for _ in connection:
                     if pings >= 6:
                         break
-            assert connection.closed is None
-        connection.close_timeout = 0
+            assert connection.close_reason is None
+        connection.limit_close(0)
 
 
-async def test_our_own_slowness_does_not_count(maybe_tls: Certificates | None) -> None:
-    """While the screen takes nothing we do not read, so we cannot see any answer."""
+async def test_an_interval_in_which_we_do_not_read_does_not_count(
+    maybe_tls: Certificates | None,
+) -> None:
+    """While our screen is stuck we do not read, so we cannot see a pong."""
     answerer = PingAnswerer()
     words = [b"%d " % number for number in range(QUEUED_MESSAGES * 4)]
     async with linked(maybe_tls, keepalive=PING_SECONDS, meanwhile=answerer) as (
         connection,
         peer,
     ):
-        # As text, for binary frames are joined.
+        # As text, because binary frames are merged.
         await peer.send(*(Frame(TEXT, word) for word in words))
         await answerer.wait_answered(6)
-        assert connection.closed is None
-        assert connection.round_trip is None  # so not one of the six answers was seen
+        assert connection.close_reason is None
+        assert connection.round_trip is None  # so none of the six pongs was seen
         await peer.send(close_frame(1000))
         assert await read_all(connection) == b"".join(words)
-        assert connection.closed == CloseReason(1000)
+        assert connection.close_reason == CloseReason(1000)
 
 
 async def test_without_keepalive_there_are_no_pings() -> None:
@@ -627,26 +635,26 @@ async def test_without_keepalive_there_are_no_pings() -> None:
 
 
 @pytest.mark.parametrize(
-    "closed", [CloseReason(1000, "Target closed"), CloseReason(None)]
+    "close_reason", [CloseReason(1000, "Target closed"), CloseReason(None)]
 )
 async def test_pings_do_not_change_how_it_ended(
-    closed: CloseReason, maybe_tls: Certificates | None
+    close_reason: CloseReason, maybe_tls: Certificates | None
 ) -> None:
-    """The end comes while one is under way, which nobody will answer any more."""
+    """The end comes while a ping is unanswered."""
     async with linked(maybe_tls, keepalive=PING_SECONDS) as (connection, peer):
         await peer.receive_until(PING)
-        if closed.code:
-            await peer.send(close_frame(closed.code, closed.reason))
+        if close_reason.code:
+            await peer.send(close_frame(close_reason.code, close_reason.reason))
         await peer.close()
         assert await read_all(connection) == b""
-        assert connection.closed == closed
+        assert connection.close_reason == close_reason
         with trio.move_on_after(PING_SECONDS * 4):  # the screen may still be busy
             await trio.sleep_forever()
-        assert connection.closed == closed
+        assert connection.close_reason == close_reason
 
 
-async def test_keepalive_ends_with_the_link() -> None:
-    """A long interval does not hold anybody up."""
+async def test_keepalive_ends_with_the_connection() -> None:
+    """Leaving does not wait for the end of a long interval."""
     async with linked(keepalive=3600) as (connection, peer):
         await peer.send(close_frame(1000, "Target closed"))
         assert await read_all(connection) == b""
@@ -657,7 +665,7 @@ async def test_keepalive_ends_with_the_link() -> None:
 # ---- the server's side
 
 
-async def test_both_sides_of_a_link_understand_each_other() -> None:
+async def test_our_client_and_our_server_understand_each_other() -> None:
     served = trio.Event()
 
     async def echo(stream: trio.abc.Stream) -> None:
@@ -675,53 +683,53 @@ async def test_both_sides_of_a_link_understand_each_other() -> None:
     with nothing_left():
         async with serving(echo) as server:
             options = ConnectOptions()
-            async with open_console(
-                server.target(), TLSOptions(), options
+            async with connect(
+                ConsoleAddress(server.target(), TLSOptions()), options
             ) as connection:
                 await connection.send(ALL_BYTES + b"exit")
                 assert await read_all(connection) == ALL_BYTES + b"exit"
-                assert connection.closed == CloseReason(1000, "Target closed")
+                assert connection.close_reason == CloseReason(1000, "Target closed")
             with trio.fail_after(AT_ONCE_SECONDS):
                 await served.wait()
 
 
 async def test_a_client_that_is_not_allowed_is_dropped_after_the_upgrade() -> None:
-    asked = []
-    given = []
+    requested = []
+    accepted = []
 
     def allows(resource: str) -> bool:
-        asked.append(resource)
+        requested.append(resource)
         return False
 
     async def refuse(stream: trio.abc.Stream) -> None:
         deadline = trio.current_time() + AT_ONCE_SECONDS
         async with accept_connection(stream, allows, deadline=deadline) as connection:
-            given.append(connection)
+            accepted.append(connection)
 
     with nothing_left():
         async with serving(refuse) as server:
             options = ConnectOptions()
-            async with open_console(
-                server.target(), TLSOptions(), options
+            async with connect(
+                ConsoleAddress(server.target(), TLSOptions()), options
             ) as connection:
                 assert await read_all(connection) == b""
-                assert connection.closed == CloseReason(None)
-    assert asked == [f"/?token={TOKEN}"]
-    assert given == [None]
+                assert connection.close_reason == CloseReason(None)
+    assert requested == [f"/?token={TOKEN}"]
+    assert accepted == [None]
 
 
 @pytest.mark.parametrize("request_", [b"", b"\x16\x03\x01garbage\r\n\r\n"])
-async def test_a_client_that_asks_for_no_websocket_fails_in_time(
+async def test_a_client_that_does_not_ask_for_a_websocket_fails_at_the_deadline(
     request_: bytes,
 ) -> None:
-    tell, failures = trio.open_memory_channel[HandshakeFailed](1)
+    send, failures = trio.open_memory_channel[HandshakeFailed](1)
 
     async def serve(stream: trio.abc.Stream) -> None:
         deadline = trio.current_time() + 0.3
         with pytest.raises(HandshakeFailed) as caught:
             async with accept_connection(stream, lambda _: True, deadline=deadline):
                 pass
-        tell.send_nowait(caught.value)
+        send.send_nowait(caught.value)
 
     with nothing_left():
         async with serving(serve) as server:
@@ -734,12 +742,12 @@ async def test_a_client_that_asks_for_no_websocket_fails_in_time(
                         pass
 
 
-async def test_a_ping_that_comes_while_we_say_goodbye_is_lost() -> None:
-    """As the keepalive's may, which knows nothing of the goodbye."""
+async def test_a_ping_during_the_closing_handshake_raises_connection_lost() -> None:
+    """The keepalive task may send one, as it knows nothing of the handshake."""
     async with linked() as (connection, peer), background() as nursery:
-        connection.close_timeout = AT_ONCE_SECONDS
+        connection.limit_close(AT_ONCE_SECONDS)
         nursery.start_soon(connection.aclose)
-        await peer.receive_until(CLOSE)  # and leave it unanswered
+        await peer.receive_until(CLOSE)  # left unanswered
         with pytest.raises(ConnectionLost):
             await connection.ping()
         await peer.send(close_frame(1000))

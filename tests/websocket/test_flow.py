@@ -1,14 +1,17 @@
-"""What is in flight is bounded to what a slow screen takes in a moment."""
+"""Flow control: a slow screen bounds what is in flight, and reads are paced."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from novaconsole.websocket.flow import ReceiveWindow
+from novaconsole.websocket.flow import ReadPacer, ReceiveWindow
 from support.pieces import thorough
 
-LEAST, MOST = 16 * 1024, 256 * 1024
+MIN_LIMIT, MAX_LIMIT = 16 * 1024, 256 * 1024
 READ = 64 * 1024
+
+
+# ---- the receive window
 
 
 def show(
@@ -27,13 +30,13 @@ def show(
         now += amount / rate + idle
 
 
-def test_at_first_the_kernel_decides() -> None:
+def test_before_any_measurement_the_kernel_decides_and_reads_are_small() -> None:
     window = ReceiveWindow()
-    assert (window.limit, window.read_bytes) == (None, LEAST)
+    assert (window.limit, window.read_bytes) == (None, MIN_LIMIT)
 
 
 @pytest.mark.parametrize(
-    ("rate", "limit"), [(4_000_000, 60_000), (1_000_000, LEAST), (1_000, LEAST)]
+    ("rate", "limit"), [(4_000_000, 60_000), (1_000_000, MIN_LIMIT), (1_000, MIN_LIMIT)]
 )
 def test_a_slow_screen_bounds_what_is_in_flight(rate: float, limit: int) -> None:
     window = ReceiveWindow()
@@ -42,7 +45,7 @@ def test_a_slow_screen_bounds_what_is_in_flight(rate: float, limit: int) -> None
     assert window.read_bytes == window.limit
 
 
-def test_a_long_way_wants_more_in_flight() -> None:
+def test_a_long_round_trip_allows_more_in_flight() -> None:
     window = ReceiveWindow()
     window.round_trip = 0.1
     show(window, 1_000_000)
@@ -50,7 +53,7 @@ def test_a_long_way_wants_more_in_flight() -> None:
     assert window.read_bytes == READ
 
 
-def test_a_fast_screen_leaves_it_to_the_kernel() -> None:
+def test_a_fast_screen_leaves_the_limit_to_the_kernel() -> None:
     window = ReceiveWindow()
     show(window, 100_000_000, chunks=1000)
     assert (window.limit, window.read_bytes) == (None, READ)
@@ -58,12 +61,12 @@ def test_a_fast_screen_leaves_it_to_the_kernel() -> None:
 
 @pytest.mark.parametrize("round_trip", [0.001, 0.1])
 def test_a_screen_that_waits_for_the_network_is_given_more(round_trip: float) -> None:
-    """A window a round trip comes in, and the screen has time in between."""
+    """One window arrives each round trip, and the screen is idle in between."""
     window, now = ReceiveWindow(), 0.0
     show(window, 1_000)
-    assert window.limit == LEAST
+    assert window.limit == MIN_LIMIT
     for _ in range(1000):
-        amount = window.limit or MOST
+        amount = window.limit or MAX_LIMIT
         window.note_shown(amount, now, now + amount / 1e9)
         now += round_trip
     assert window.limit is None
@@ -79,15 +82,65 @@ def test_a_guest_that_prints_little_changes_nothing(rate: float) -> None:
 @thorough
 @given(
     st.lists(
-        st.tuples(st.integers(1, MOST), st.floats(0, 10), st.floats(0, 10)), max_size=50
+        st.tuples(st.integers(1, MAX_LIMIT), st.floats(0, 10), st.floats(0, 10)),
+        max_size=50,
     )
 )
-def test_a_change_is_told_and_bounded(shown: list[tuple[int, float, float]]) -> None:
+def test_every_change_of_the_limit_is_reported_and_within_bounds(
+    shown: list[tuple[int, float, float]],
+) -> None:
     window, now = ReceiveWindow(), 0.0
     for size, pause, taken in shown:
         before = window.limit
         changed = window.note_shown(size, now + pause, now + pause + taken)
         now += pause + taken
         assert changed is (window.limit != before)
-        assert window.limit is None or LEAST <= window.limit < MOST
+        assert window.limit is None or MIN_LIMIT <= window.limit < MAX_LIMIT
         assert 0 < window.read_bytes <= READ
+
+
+# ---- the pace of reads
+
+GATHER, CLOSE_TOGETHER, SMALL = 0.003, 0.006, 4096
+
+
+def delays(*reads: tuple[float, int]) -> list[float]:
+    """How long each read delays the next one; the reads are given as time and size."""
+    pacer, found = ReadPacer(), []
+    for now, size in reads:
+        pacer.note_read(size, now)
+        found.append(pacer.next_read - now)
+    return found
+
+
+def test_the_first_read_delays_nothing() -> None:
+    assert delays((10.0, 16)) == [0]
+
+
+def test_small_reads_close_together_are_gathered() -> None:
+    assert delays((10.0, 1), (10.004, 1), (10.008, 1)) == [
+        0,
+        pytest.approx(GATHER),
+        pytest.approx(GATHER),
+    ]
+
+
+def test_the_echo_of_a_key_is_not_delayed_however_fast_the_typing() -> None:
+    keys = [(10 + number * CLOSE_TOGETHER * 1.01, 3) for number in range(100)]
+    assert set(delays(*keys)) == {0}
+
+
+def test_a_flood_is_read_as_fast_as_it_comes() -> None:
+    assert delays((10.0, SMALL), (10.001, SMALL), (10.002, 1 << 16)) == [0, 0, 0]
+
+
+@thorough
+@given(st.lists(st.tuples(st.floats(0, 1), st.integers(0, 1 << 16))))
+def test_no_read_is_delayed_longer_than_the_gathering_time(
+    steps: list[tuple[float, int]],
+) -> None:
+    now, reads = 1.0, []
+    for step, size in steps:
+        now += step
+        reads.append((now, size))
+    assert all(0 <= delay <= GATHER * 1.001 for delay in delays(*reads))

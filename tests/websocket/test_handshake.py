@@ -1,4 +1,4 @@
-"""The head of the answer to the upgrade: one verdict, whatever the pieces."""
+"""The head of the response to the upgrade: one verdict, whatever the pieces."""
 
 from collections.abc import Iterable
 
@@ -17,17 +17,17 @@ MAX_HEAD_BYTES = 16 * 1024
 Failure = tuple[str, str | None, int | None]
 
 
-def told(failure: HandshakeFailed) -> Failure:
+def described(failure: HandshakeFailed) -> Failure:
     return str(failure), failure.hint, failure.status
 
 
 def verdict(data: bytes, cuts: Iterable[int] = ()) -> bool | Failure:
-    """Whether the head is whole and good, or why it is bad."""
+    """Whether the head is complete and accepts the upgrade, or why it fails."""
     head = ResponseHead()
     try:
         return any(head.feed(piece) for piece in cut(data, cuts))
     except HandshakeFailed as failure:
-        return told(failure)
+        return described(failure)
 
 
 def failure(data: bytes) -> Failure:
@@ -57,10 +57,10 @@ def test_101_is_accepted_with_the_last_byte_of_its_head(
         assert verdict(data, cuts) is expected
 
 
-def test_any_other_status_is_refused_and_named() -> None:
+def test_any_other_status_is_an_error_that_names_it() -> None:
     for status in set(range(1000)) - {101}:
         message, hint, code = failure(b"HTTP/1.1 %03d Some Reason\r\n\r\n" % status)
-        assert f"answered {status} Some Reason, " in message
+        assert f"responded {status} Some Reason instead of" in message
         assert hint
         assert code == status
 
@@ -79,14 +79,14 @@ def test_any_other_status_is_refused_and_named() -> None:
         (504, "nova-serialproxy"),
     ],
 )
-def test_the_hint_goes_with_the_status(status: int, words: str) -> None:
+def test_the_hint_depends_on_the_status(status: int, words: str) -> None:
     _, hint, _ = failure(b"HTTP/1.1 %d\r\n\r\n" % status)
     assert words in str(hint)
 
 
-def test_a_bad_upgrade_is_refused_with_a_hint() -> None:
-    message, hint, status = told(invalid_upgrade())
-    assert message == "the server's answer is no valid websocket upgrade"
+def test_an_invalid_upgrade_is_an_error_with_a_hint() -> None:
+    message, hint, status = described(invalid_upgrade())
+    assert message == "the server's response is not a valid websocket upgrade"
     assert hint
     assert status is None
 
@@ -94,14 +94,17 @@ def test_a_bad_upgrade_is_refused_with_a_hint() -> None:
 @pytest.mark.parametrize(
     ("line", "words"),
     [
-        (b"HTTP/1.1 200", "answered 200, not a websocket"),
-        (b"HTTP/1.1 200 ", "answered 200, not a websocket"),
-        (b"HTTP/1.0 503 Service Unavailable", "answered 503 Service Unavailable, "),
-        (b"HTTP/1.1 404 Pas trouv\xe9", "answered 404 Pas trouvé, "),
-        (b"HTTP/1.1 500 \x1b[2J\x9b", r"answered 500 \x1b[2J\x9b, "),
+        (b"HTTP/1.1 200", "responded 200 instead of opening a websocket"),
+        (b"HTTP/1.1 200 ", "responded 200 instead of opening a websocket"),
+        (
+            b"HTTP/1.0 503 Service Unavailable",
+            "responded 503 Service Unavailable instead of",
+        ),
+        (b"HTTP/1.1 404 Pas trouv\xe9", "responded 404 Pas trouvé instead of"),
+        (b"HTTP/1.1 500 \x1b[2J\x9b", r"responded 500 \x1b[2J\x9b instead of"),
     ],
 )
-def test_the_reason_is_told_in_printable_words(line: bytes, words: str) -> None:
+def test_the_reason_is_quoted_in_printable_characters(line: bytes, words: str) -> None:
     assert words in failure(line + b"\r\n\r\n")[0]
 
 
@@ -118,14 +121,14 @@ def test_the_reason_is_told_in_printable_words(line: bytes, words: str) -> None:
         b"\x00",
     ],
 )
-def test_what_is_no_http_is_refused_with_its_first_wrong_byte(garbage: bytes) -> None:
+def test_other_protocols_are_refused_at_the_first_wrong_byte(garbage: bytes) -> None:
     message, hint, status = failure(garbage)
     assert message == "the server does not speak HTTP"
     assert hint
     assert "wss://" in hint
     assert status is None
-    right = next(n for n in range(6) if not b"HTTP/".startswith(garbage[:n])) - 1
-    assert verdict(garbage[:right]) is False
+    valid = next(n for n in range(6) if not b"HTTP/".startswith(garbage[:n])) - 1
+    assert verdict(garbage[:valid]) is False
     for cuts in ways_to_cut(garbage):
         assert verdict(garbage, cuts) == (message, hint, status)
 
@@ -137,20 +140,20 @@ def test_what_is_no_http_is_refused_with_its_first_wrong_byte(garbage: bytes) ->
         *(b"HTTP/2 101", b"HTTP/1.1  101 ", b"HTTP/1.1 101\tOK", b"HTTP/1.1 101 a\rb"),
     ],
 )
-def test_a_bad_status_line_is_refused_when_the_head_is_whole(line: bytes) -> None:
+def test_a_bad_status_line_is_refused_when_the_head_is_complete(line: bytes) -> None:
     data = line + b"\r\nUpgrade: websocket\r\n\r\n"
     for cuts in ways_to_cut(data):
         assert verdict(data[:-1], cuts) is False
         result = verdict(data, cuts)
         assert not isinstance(result, bool)
         message, hint, status = result
-        assert message == "the server's answer to the upgrade is not HTTP"
+        assert message == "the server's response to the upgrade is not HTTP"
         assert hint
         assert status is None
 
 
 @pytest.mark.parametrize("piece_bytes", [100, 4096, 16 * 1024, 10**6])
-def test_a_head_without_an_end_is_refused(piece_bytes: int) -> None:
+def test_an_endless_head_is_refused(piece_bytes: int) -> None:
     head = ResponseHead()
     head.feed(b"HTTP/1.1 101 OK\r\n")
     filler = b"x" * piece_bytes
@@ -159,12 +162,12 @@ def test_a_head_without_an_end_is_refused(piece_bytes: int) -> None:
         for _ in range(MAX_HEAD_BYTES // piece_bytes + 1):
             head.feed(filler)
 
-    with pytest.raises(HandshakeFailed, match="has no end"):
+    with pytest.raises(HandshakeFailed, match="is too long"):
         feed_too_much()
 
 
 @pytest.mark.parametrize("excess", [-1, 0, 1, 2, 3, 4, 5000])
-def test_how_long_a_head_may_be_does_not_depend_on_the_pieces(excess: int) -> None:
+def test_the_longest_head_does_not_depend_on_the_pieces(excess: int) -> None:
     start, end = b"HTTP/1.1 101 OK\r\nX: ", b"\r\n\r\n"
     filler = b"x" * (MAX_HEAD_BYTES + excess - len(start) - len(end))
     data = start + filler + end
@@ -175,25 +178,25 @@ def test_how_long_a_head_may_be_does_not_depend_on_the_pieces(excess: int) -> No
     assert verdict(data, range(MAX_HEAD_BYTES - 8, len(data))) == whole
 
 
-def test_bytes_behind_the_head_do_not_count() -> None:
+def test_bytes_after_the_head_do_not_count_towards_its_length() -> None:
     assert verdict(ACCEPTED + b"x" * MAX_HEAD_BYTES) is True
 
 
 @pytest.mark.parametrize("end", range(len(ACCEPTED)))
-def test_the_end_inside_an_acceptance_is_no_answer(end: int) -> None:
+def test_an_end_within_an_acceptance_means_no_answer(end: int) -> None:
     head = ResponseHead()
     assert not head.feed(ACCEPTED[:end])
-    message, hint, status = told(head.end())
+    message, hint, status = described(head.end())
     assert message == "the server closed the connection before it answered"
     assert hint
     assert status is None
 
 
 @pytest.mark.parametrize("end", range(REFUSED.index(b"\r\n\r\n") + 3))
-def test_the_end_inside_a_refusal_tells_the_status_where_it_is_known(end: int) -> None:
+def test_an_end_within_a_refusal_names_the_status_if_it_is_known(end: int) -> None:
     head = ResponseHead()
     assert not head.feed(REFUSED[:end])
-    message, _, status = told(head.end())
+    message, _, status = described(head.end())
     if b"\n" in REFUSED[:end]:
         assert status == 503
         assert "503 Service Unavailable" in message
@@ -202,7 +205,7 @@ def test_the_end_inside_a_refusal_tells_the_status_where_it_is_known(end: int) -
         assert "before it answered" in message
 
 
-def test_the_end_behind_garbage_in_place_of_a_status_is_no_answer() -> None:
+def test_an_end_after_a_malformed_status_line_means_no_answer() -> None:
     head = ResponseHead()
     assert not head.feed(b"HTTP/nonsense\r\n")
     assert "before it answered" in str(head.end())
@@ -215,7 +218,7 @@ def test_the_end_behind_garbage_in_place_of_a_status_is_no_answer() -> None:
         (REFUSED, "HTTP/1.0 503 Service Unavailable"),
     ],
 )
-def test_the_status_line_is_told_once_for_debugging(data: bytes, line: str) -> None:
+def test_the_status_line_is_reported_once_for_debugging(data: bytes, line: str) -> None:
     for cuts in ways_to_cut(data):
         seen: list[str] = []
         head = ResponseHead(seen.append)

@@ -1,4 +1,4 @@
-"""The stream below the websocket library: it judges the answer to the upgrade."""
+"""The stream below the websocket library: it judges the response to the upgrade."""
 
 import socket
 import struct
@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 import trio
+import trio.testing
 
 from novaconsole.errors import HandshakeFailed
 from novaconsole.websocket.handshake import ResponseHead
@@ -23,10 +24,10 @@ async def tcp_pair() -> AsyncIterator[tuple[trio.SocketStream, trio.SocketStream
         [listener] = await trio.open_tcp_listeners(0, host=LOOPBACK)
         async with listener:
             port = listener.socket.getsockname()[1]
-            here = await trio.open_tcp_stream(LOOPBACK, port)
-            there = await listener.accept()
-        async with here, there:
-            yield here, there
+            near = await trio.open_tcp_stream(LOOPBACK, port)
+            far = await listener.accept()
+        async with near, far:
+            yield near, far
 
 
 async def reset(stream: trio.SocketStream) -> None:
@@ -34,103 +35,107 @@ async def reset(stream: trio.SocketStream) -> None:
     await stream.aclose()
 
 
-async def read_to_the_end(monitored: MonitoredStream) -> bytes:
+async def read_to_the_end(stream: MonitoredStream) -> bytes:
     received = b""
-    while data := await monitored.receive_some(7):
+    while data := await stream.receive_some(7):
         received += data
     return received
 
 
-async def test_it_passes_bytes_both_ways_and_counts_them() -> None:
-    async with tcp_pair() as (here, there):
-        monitored = MonitoredStream(here)
-        await monitored.wait_send_all_might_not_block()
+async def test_bytes_pass_both_ways_and_are_counted() -> None:
+    async with tcp_pair() as (near, far):
+        stream = MonitoredStream(near)
+        await stream.wait_send_all_might_not_block()
         for data in (b"bytes", bytearray(b"bytearray"), memoryview(b"view")):
-            await monitored.send_all(data)
-            assert await there.receive_some() == bytes(data)
-        await there.send_all(bytes(range(256)))
-        await there.send_eof()
-        assert await read_to_the_end(monitored) == bytes(range(256))
-        assert monitored.bytes_received == 256
+            await stream.send_all(data)
+            assert await far.receive_some() == bytes(data)
+        await far.send_all(bytes(range(256)))
+        await far.send_eof()
+        assert await read_to_the_end(stream) == bytes(range(256))
+        assert stream.bytes_received == 256
 
 
 async def test_an_accepted_upgrade_passes_unchanged_with_what_follows() -> None:
-    async with tcp_pair() as (here, there):
-        monitored = MonitoredStream(here, ResponseHead())
-        await there.send_all(ACCEPTED + b"\x82\x01x")
-        await there.send_eof()
-        assert await read_to_the_end(monitored) == ACCEPTED + b"\x82\x01x"
-        assert monitored.bytes_received == len(ACCEPTED) + 3
+    async with tcp_pair() as (near, far):
+        stream = MonitoredStream(near, ResponseHead())
+        await far.send_all(ACCEPTED + b"\x82\x01x")
+        await far.send_eof()
+        assert await read_to_the_end(stream) == ACCEPTED + b"\x82\x01x"
+        assert stream.bytes_received == len(ACCEPTED) + 3
 
 
-async def test_a_bad_answer_raises_at_once() -> None:
-    async with tcp_pair() as (here, there):
-        monitored = MonitoredStream(here, ResponseHead())
-        await there.send_all(b"HTTP/1.1 403 Forbidden\r\n\r\n")
+async def test_a_refused_upgrade_is_a_handshake_error_at_once() -> None:
+    async with tcp_pair() as (near, far):
+        stream = MonitoredStream(near, ResponseHead())
+        await far.send_all(b"HTTP/1.1 403 Forbidden\r\n\r\n")
         with pytest.raises(HandshakeFailed, match="403 Forbidden") as caught:
-            await monitored.receive_some()
+            await stream.receive_some()
         assert caught.value.status == 403
 
 
-@pytest.mark.parametrize("broken_off", [False, True])
-async def test_an_end_before_the_answer_is_an_error(broken_off: bool) -> None:
-    async with tcp_pair() as (here, there):
-        monitored = MonitoredStream(here, ResponseHead())
-        await there.send_all(b"HTTP/1.1 ")
-        assert await monitored.receive_some() == b"HTTP/1.1 "
-        await (reset(there) if broken_off else there.send_eof())
+@pytest.mark.parametrize("is_reset", [False, True])
+async def test_an_end_or_reset_before_the_response_is_a_handshake_error(
+    is_reset: bool,
+) -> None:
+    async with tcp_pair() as (near, far):
+        stream = MonitoredStream(near, ResponseHead())
+        await far.send_all(b"HTTP/1.1 ")
+        assert await stream.receive_some() == b"HTTP/1.1 "
+        await (reset(far) if is_reset else far.send_eof())
         with pytest.raises(HandshakeFailed, match="closed the connection"):
-            await monitored.receive_some()
+            await stream.receive_some()
 
 
-async def test_a_broken_connection_is_broken_after_the_upgrade() -> None:
-    async with tcp_pair() as (here, there):
-        monitored = MonitoredStream(here, ResponseHead())
-        await there.send_all(ACCEPTED)
-        assert await monitored.receive_some() == ACCEPTED
-        await reset(there)
+async def test_a_reset_after_the_upgrade_is_a_broken_resource_error() -> None:
+    async with tcp_pair() as (near, far):
+        stream = MonitoredStream(near, ResponseHead())
+        await far.send_all(ACCEPTED)
+        assert await stream.receive_some() == ACCEPTED
+        await reset(far)
         with pytest.raises(trio.BrokenResourceError):
-            await monitored.receive_some()
+            await stream.receive_some()
 
 
-async def test_disconnect_closes_even_when_cancelled() -> None:
-    async with tcp_pair() as (here, there):
-        monitored = MonitoredStream(here)
+async def test_disconnect_closes_the_socket_even_when_cancelled() -> None:
+    async with tcp_pair() as (near, far):
+        stream = MonitoredStream(near)
         with trio.CancelScope() as scope:
             scope.cancel()
-            await monitored.disconnect()
-        assert here.socket.fileno() == -1
-        assert await there.receive_some() == b""
+            await stream.disconnect()
+        assert near.socket.fileno() == -1
+        assert await far.receive_some() == b""
         with pytest.raises(trio.ClosedResourceError):
-            await monitored.send_all(b"x")
-        assert not monitored.given_up
+            await stream.send_all(b"x")
+        assert not stream.closed_by_library
 
 
-async def test_giving_up_before_the_upgrade_is_an_error() -> None:
-    async with tcp_pair() as (here, there):
-        monitored = MonitoredStream(here, ResponseHead())
+async def test_a_close_by_the_library_before_the_upgrade_is_a_handshake_error() -> None:
+    async with tcp_pair() as (near, far):
+        stream = MonitoredStream(near, ResponseHead())
         with pytest.raises(HandshakeFailed):
-            await monitored.aclose()
-        assert await there.receive_some() == b""
-    async with tcp_pair() as (here, there):
-        monitored = MonitoredStream(here, ResponseHead())
-        monitored.opened()
-        await monitored.aclose()
-        assert monitored.given_up
-        assert await there.receive_some() == b""
+            await stream.aclose()
+        assert await far.receive_some() == b""
+    async with tcp_pair() as (near, far):
+        stream = MonitoredStream(near, ResponseHead())
+        stream.mark_open()
+        await stream.aclose()
+        assert stream.closed_by_library
+        assert await far.receive_some() == b""
 
 
-async def test_the_answer_to_the_upgrade_tells_how_long_the_way_is() -> None:
-    """So that a screen that is slow at once does not bound a long way to nothing."""
+async def test_the_response_to_the_upgrade_measures_the_round_trip(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """So that a screen that is slow from the start does not throttle a long path."""
     limits: list[int | None] = []
-    async with tcp_pair() as (here, there):
-        monitored = MonitoredStream(here, ResponseHead(), limits.append)
-        await monitored.send_all(b"GET / HTTP/1.1")
-        await trio.sleep(0.1)  # the way
-        await there.send_all(ACCEPTED)
-        await monitored.receive_some()
+    near, far = trio.testing.memory_stream_pair()
+    stream = MonitoredStream(near, ResponseHead(), limits.append)
+    await stream.send_all(b"GET / HTTP/1.1")
+    await trio.sleep(0.1)  # the round trip, on the mock clock
+    await far.send_all(ACCEPTED)
+    await stream.receive_some()
     shown_at = trio.current_time()
-    monitored.note_shown(200_000, shown_at - 0.2)  # 1 MB/s
+    stream.note_shown(200_000, shown_at - 0.2)  # 1 MB/s
+    # What the screen takes in a round trip and the 15 ms beyond it.
     [limit] = limits
-    assert limit is not None
-    assert 1_000_000 * 0.1 < limit < 1_000_000 * 0.2
+    assert limit == pytest.approx(1_000_000 * 0.115, rel=0.01)

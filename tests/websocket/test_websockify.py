@@ -13,8 +13,7 @@ from pathlib import Path
 import pytest
 import trio
 
-from novaconsole.console.connect import ConnectOptions
-from novaconsole.console.retry import open_console
+from novaconsole.console.connect import ConnectOptions, ConsoleAddress, connect
 from novaconsole.errors import ConnectError
 from novaconsole.network.target import TLSOptions
 from novaconsole.websocket.close import CloseReason
@@ -52,9 +51,9 @@ def certificates(tmp_path: Path) -> Certificates:
 async def websockify(
     directory: Path, target_port: int, *options: str
 ) -> AsyncIterator[Server]:
-    """The proxy in front of a guest; it gets its listening socket as inetd's would."""
+    """The proxy in front of a guest, given its listening socket as inetd would do."""
     with socket.create_server((LOOPBACK, 0)) as listener:
-        # It is killed in the end, and would leave half a report on its coverage.
+        # The proxy is killed in the end, and would leave half a report on its coverage.
         unmeasured = {
             name: value
             for name, value in os.environ.items()
@@ -74,7 +73,7 @@ async def websockify(
     try:
         yield server
     finally:
-        # With it the processes of its connections, one each.
+        # This also kills the process that it starts for each connection.
         os.killpg(proxy.pid, signal.SIGKILL)
         with trio.CancelScope(shield=True):  # it is killed
             await proxy.wait()
@@ -85,13 +84,13 @@ async def echo(stream: trio.abc.Stream) -> None:
         await stream.send_all(data)
 
 
-def hear(words: trio.MemorySendChannel[bytes]) -> Handler:
+def listen(received: trio.MemorySendChannel[bytes]) -> Handler:
     """A guest that only listens."""
 
     async def handler(stream: trio.abc.Stream) -> None:
         async for data in stream:
-            await words.send(bytes(data))
-        await words.aclose()
+            await received.send(bytes(data))
+        await received.aclose()
 
     return handler
 
@@ -106,7 +105,7 @@ async def test_bytes_pass_both_ways_unchanged(
         async with (
             serving(echo) as guest,
             websockify(tmp_path, guest.port) as proxy,
-            open_console(proxy.target(), NO_TLS, options) as connection,
+            connect(ConsoleAddress(proxy.target(), NO_TLS), options) as connection,
             background() as nursery,
         ):
             nursery.start_soon(connection.send, DATA)
@@ -115,38 +114,42 @@ async def test_bytes_pass_both_ways_unchanged(
     assert received == DATA
 
 
-async def test_the_guest_ends_the_session(tmp_path: Path) -> None:
-    async def say_and_leave(stream: trio.abc.Stream) -> None:
+async def test_the_end_of_the_guest_closes_the_websocket_normally(
+    tmp_path: Path,
+) -> None:
+    async def print_and_leave(stream: trio.abc.Stream) -> None:
         await stream.send_all(DATA)
 
     with nothing_left():
         async with (
-            serving(say_and_leave) as guest,
+            serving(print_and_leave) as guest,
             websockify(tmp_path, guest.port) as proxy,
-            open_console(proxy.target(), NO_TLS, DEFAULTS) as connection,
+            connect(ConsoleAddress(proxy.target(), NO_TLS), DEFAULTS) as connection,
         ):
             assert await read_all(connection) == DATA
-            assert connection.closed == CloseReason(1000, "Target closed")
+            assert connection.close_reason == CloseReason(1000, "Target closed")
 
 
 async def test_leaving_is_answered_and_everything_typed_has_arrived(
     tmp_path: Path,
 ) -> None:
-    send, words = trio.open_memory_channel[bytes](0)
+    send, received = trio.open_memory_channel[bytes](0)
     with nothing_left():
         async with (
-            serving(hear(send)) as guest,
+            serving(listen(send)) as guest,
             websockify(tmp_path, guest.port) as proxy,
         ):
-            async with open_console(proxy.target(), NO_TLS, DEFAULTS) as connection:
+            async with connect(
+                ConsoleAddress(proxy.target(), NO_TLS), DEFAULTS
+            ) as connection:
                 await connection.send(b"echo hello\r")
                 await connection.send(b"exit\r")
-                connection.close_timeout = AT_ONCE_SECONDS * 2
+                connection.limit_close(AT_ONCE_SECONDS * 2)
                 left_at = trio.current_time()
             assert trio.current_time() - left_at < AT_ONCE_SECONDS
             with trio.fail_after(AT_ONCE_SECONDS):
-                heard = b"".join([word async for word in words])
-    assert heard == b"echo hello\rexit\r"
+                typed = b"".join([data async for data in received])
+    assert typed == b"echo hello\rexit\r"
 
 
 async def test_our_pings_are_answered(tmp_path: Path) -> None:
@@ -155,22 +158,22 @@ async def test_our_pings_are_answered(tmp_path: Path) -> None:
         async with (
             serving(echo) as guest,
             websockify(tmp_path, guest.port) as proxy,
-            open_console(proxy.target(), NO_TLS, options) as connection,
+            connect(ConsoleAddress(proxy.target(), NO_TLS), options) as connection,
             background() as nursery,
         ):
             nursery.start_soon(read_all, connection)
             with trio.fail_after(AT_ONCE_SECONDS):
                 while connection.round_trip is None:  # noqa: ASYNC110 # there is no event for it
                     await trio.sleep(0.01)
-            assert connection.closed is None
+            assert connection.close_reason is None
 
 
 class Tap:
-    """Stands between a link and the proxy, and notes the frames that pass.
+    """Stands between a client and the proxy, and records the frames that pass.
 
     Attributes:
-        sent: by the link.
-        received: by the link.
+        sent: by the client.
+        received: by the client.
     """
 
     def __init__(self, proxy: Server) -> None:
@@ -179,7 +182,7 @@ class Tap:
         self.received: list[Frame] = []
 
     def frames(self, opcode: int) -> list[Frame]:
-        """What the link has sent of a kind."""
+        """The frames of a kind that the client has sent."""
         return [frame for frame in self.sent if frame.opcode == opcode]
 
     async def relay(self, client: trio.abc.Stream) -> None:
@@ -209,7 +212,9 @@ class Tap:
             await sink.send_all(data)
 
 
-async def test_the_frames_on_the_wire(tmp_path: Path) -> None:
+async def test_the_frames_between_client_and_proxy_are_as_expected(
+    tmp_path: Path,
+) -> None:
     """Binary and masked to the proxy; its pings are answered with the same payload."""
     received = b""
     async with (
@@ -220,8 +225,8 @@ async def test_the_frames_on_the_wire(tmp_path: Path) -> None:
         tap = Tap(proxy)
         async with (
             serving(tap.relay) as front,
-            open_console(
-                front.target(), NO_TLS, ConnectOptions(keepalive=0)
+            connect(
+                ConsoleAddress(front.target(), NO_TLS), ConnectOptions(keepalive=0)
             ) as connection,
         ):
             nursery.start_soon(connection.send, DATA)
@@ -230,7 +235,7 @@ async def test_the_frames_on_the_wire(tmp_path: Path) -> None:
             with trio.fail_after(AT_ONCE_SECONDS):
                 while not tap.frames(PONG):  # noqa: ASYNC110 # there is no event for it
                     await trio.sleep(0.01)
-            connection.close_timeout = AT_ONCE_SECONDS
+            connection.limit_close(AT_ONCE_SECONDS)
     assert received == DATA
     sent = [frame.payload for frame in tap.frames(BINARY)]
     assert b"".join(sent) == DATA
@@ -242,21 +247,23 @@ async def test_the_frames_on_the_wire(tmp_path: Path) -> None:
     assert pongs == pings[: len(pongs)]
 
 
-async def test_a_guest_that_is_not_there(tmp_path: Path) -> None:
+async def test_a_guest_that_cannot_be_reached_is_a_close_code(tmp_path: Path) -> None:
     with nothing_left():
         async with (
             websockify(tmp_path, refused_port()) as proxy,
-            open_console(proxy.target(), NO_TLS, DEFAULTS) as connection,
+            connect(ConsoleAddress(proxy.target(), NO_TLS), DEFAULTS) as connection,
         ):
             assert await read_all(connection) == b""
             reason = "Failed to connect to downstream server"
-            assert connection.closed == CloseReason(1011, reason)
+            assert connection.close_reason == CloseReason(1011, reason)
 
 
 # ---- TLS
 
 
-async def test_tls(certificates: Certificates, tmp_path: Path) -> None:
+async def test_wss_works_and_ws_to_the_same_port_suggests_wss(
+    certificates: Certificates, tmp_path: Path
+) -> None:
     received = b""
     with nothing_left():
         async with (
@@ -267,24 +274,28 @@ async def test_tls(certificates: Certificates, tmp_path: Path) -> None:
             background() as nursery,
         ):
             tls = TLSOptions(certificates.cacert)
-            async with open_console(proxy.target("wss"), tls, DEFAULTS) as connection:
+            async with connect(
+                ConsoleAddress(proxy.target("wss"), tls), DEFAULTS
+            ) as connection:
                 nursery.start_soon(connection.send, DATA)
                 while len(received) < len(DATA):
                     received += await anext(connection)
             with pytest.raises(ConnectError) as caught:
-                async with open_console(proxy.target("ws"), NO_TLS, DEFAULTS):
+                async with connect(
+                    ConsoleAddress(proxy.target("ws"), NO_TLS), DEFAULTS
+                ):
                     pass
     assert received == DATA
     assert "wss://" in (caught.value.hint or "")
 
 
-async def test_tls_where_the_proxy_has_no_certificate(
+async def test_wss_to_a_proxy_without_a_certificate_suggests_ws(
     certificates: Certificates, tmp_path: Path
 ) -> None:
     with nothing_left():
         async with serving(echo) as guest, websockify(tmp_path, guest.port) as proxy:
             tls = TLSOptions(certificates.cacert)
             with pytest.raises(ConnectError) as caught:
-                async with open_console(proxy.target("wss"), tls, DEFAULTS):
+                async with connect(ConsoleAddress(proxy.target("wss"), tls), DEFAULTS):
                     pass
     assert "ws://" in (caught.value.hint or "")

@@ -1,0 +1,52 @@
+"""Responses of the API: the content, or an error in the words of the response.
+
+The only module that touches the responses of `requests`.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from novaconsole.cloud.server import unexpected_response
+from novaconsole.errors import CloudError
+from novaconsole.redaction import mask_tokens
+
+if TYPE_CHECKING:
+    import requests
+
+
+def content(response: "requests.Response", purpose: str, *keys: str) -> Any:
+    """Return what the body holds under the first of the keys that it has.
+
+    Args:
+        response: of the API.
+        purpose: what was requested, as in "the cloud did not …".
+        keys: the names that differ between versions of the API.
+
+    Raises:
+        CloudError: the status is not 200, or the response did not come from Nova.
+    """
+    if response.status_code != 200:
+        raise unexpected_response(
+            purpose, response.status_code, fault_message(response)
+        )
+    try:
+        body = response.json()
+        return next(body[key] for key in keys if key in body)
+    except (ValueError, TypeError, StopIteration) as exc:
+        raise not_from_nova(purpose) from exc
+
+
+def fault_message(response: "requests.Response") -> str:
+    """Return the message of a fault: {"someFault": {"code": …, "message": …}}."""
+    try:
+        fault = next(iter(response.json().values()))
+        return mask_tokens(" ".join(str(fault["message"]).split()))
+    except (ValueError, LookupError, TypeError, AttributeError, StopIteration):
+        return response.reason or "no reason given"
+
+
+def not_from_nova(purpose: str) -> CloudError:
+    """Return the error for a response that came from something other than Nova."""
+    return CloudError(
+        f"the cloud did not {purpose}: the response did not come from Nova",
+        "check for a login page or a proxy in between; --debug shows the response",
+    )

@@ -1,0 +1,134 @@
+"""Which cloud, region and TLS settings apply: options, clouds.yaml, variables."""
+
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import support.fake_cloud as fake
+from novaconsole.cloud.client import Cloud
+from novaconsole.cloud.config import CloudOptions, cloud_names
+from novaconsole.network.target import TLSOptions
+from support.cloud_client import Configure, SecureCloud, console_url, failure
+from support.fake_cloud import FakeCloud, write_clouds
+
+pytestmark = [
+    # What openstacksdk deprecates of itself is its own business.
+    pytest.mark.filterwarnings(r"ignore:::openstack\."),
+    pytest.mark.usefixtures("configure"),
+]
+
+
+def test_os_cloud_chooses_the_cloud_unless_one_is_given(
+    cloud: FakeCloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cloud.add("vm")
+    write_clouds(
+        tmp_path / "clouds.yaml",
+        other=cloud.config(auth=cloud.auth(password="wrong")),
+        fake=cloud.config(),
+    )
+    monkeypatch.setenv("OS_CLOUD", "fake")
+
+    assert console_url(options=CloudOptions()) == cloud.console_url
+    assert "authentication" in str(failure(options=CloudOptions("other")))
+
+
+def test_os_variables_are_a_cloud(
+    cloud: FakeCloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cloud.add("vm")
+    monkeypatch.delenv("OS_CLIENT_CONFIG_FILE")
+    for name, value in cloud.environment().items():
+        monkeypatch.setenv(name, value)
+
+    assert console_url(options=CloudOptions()) == cloud.console_url
+
+
+@pytest.mark.parametrize("configured", [{}, {"regions": list(fake.REGIONS)}])
+def test_the_region_is_taken_from_the_options(
+    cloud: FakeCloud, tmp_path: Path, configured: dict[str, Any]
+) -> None:
+    cloud.add("vm")
+    config = cloud.config(**configured)
+    del config["region_name"]
+    write_clouds(tmp_path / "clouds.yaml", fake=config)
+
+    console_url(options=CloudOptions("fake", region="RegionTwo"))
+
+    assert "/compute/RegionTwo/v2.1/servers/detail" in cloud.paths("GET")
+    assert not [path for path in cloud.paths("GET") if path.startswith("/compute/v2")]
+
+
+def test_the_names_of_the_clouds_are_those_in_clouds_yaml(
+    cloud: FakeCloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_clouds(tmp_path / "clouds.yaml", prod=cloud.config(), dev=cloud.config())
+    for name, value in cloud.environment().items():
+        monkeypatch.setenv(name, value)
+
+    assert cloud_names() == ["dev", "prod"]
+    assert not cloud.requests
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> dict[str, Path]:
+    """Files that exist; over HTTP they are not opened."""
+    files = {name: tmp_path / f"{name}.pem" for name in ("ca", "other", "cert", "key")}
+    for path in files.values():
+        path.touch()
+    return files
+
+
+@pytest.mark.parametrize(
+    ("configured", "given", "expected"),
+    [
+        ({}, {}, {}),
+        ({"cacert": "ca"}, {}, {"cacert": "ca"}),
+        ({"verify": False}, {}, {"insecure": True}),
+        ({"insecure": True}, {}, {"insecure": True}),
+        ({"cert": "cert"}, {}, {"cert": "cert"}),
+        ({"cert": "cert", "key": "key"}, {}, {"cert": "cert", "key": "key"}),
+        ({}, {"cacert": "ca"}, {"cacert": "ca"}),
+        ({"cacert": "ca"}, {"cacert": "other"}, {"cacert": "other"}),
+        ({}, {"insecure": True}, {"insecure": True}),
+        ({"cacert": "ca"}, {"insecure": True}, {"insecure": True}),
+        ({"verify": False}, {"cacert": "ca"}, {"cacert": "ca"}),
+        ({"insecure": True}, {"cacert": "ca"}, {"cacert": "ca"}),
+        ({}, {"cert": "cert", "key": "key"}, {"cert": "cert", "key": "key"}),
+        ({"cacert": "ca"}, {"cert": "cert"}, {"cacert": "ca", "cert": "cert"}),
+    ],
+)
+def test_the_console_uses_tls_as_the_cloud_does_unless_options_say_otherwise(
+    cloud: FakeCloud,
+    configure: Configure,
+    files: dict[str, Path],
+    configured: dict[str, Any],
+    given: dict[str, Any],
+    expected: dict[str, Any],
+) -> None:
+    configure(**{name: str(files.get(v, "")) or v for name, v in configured.items()})
+
+    def with_paths(options: dict[str, Any]) -> TLSOptions:
+        return TLSOptions(**{name: files.get(v, v) for name, v in options.items()})
+
+    with closing(Cloud(CloudOptions("fake", tls=with_paths(given)))) as client:
+        assert client.tls == with_paths(given)
+        client.authenticate()
+
+        assert client.tls == with_paths(expected)
+
+
+@pytest.mark.parametrize("how", ["configured", "given", "insecure"])
+def test_a_cloud_behind_tls_is_reached(secure: SecureCloud, how: str) -> None:
+    tls = TLSOptions()
+    if how == "configured":
+        secure.configure(cacert=str(secure.ca))
+    elif how == "given":
+        tls = TLSOptions(cacert=secure.ca)
+    else:
+        tls = TLSOptions(insecure=True)
+
+    options = CloudOptions("fake", tls=tls)
+    assert console_url(options=options) == secure.cloud.console_url
