@@ -14,7 +14,8 @@ from novaconsole.console.outcome import EXIT_STATUSES
 from novaconsole.session.escapes import ESCAPES, Escape
 from support import guests
 from support.events import SCHEMA
-from support.fake_cloud import FakeCloud, without_settings, write_clouds
+from support.fake_cloud import FakeCloud, write_clouds
+from support.program import without_settings
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()

@@ -12,23 +12,22 @@ from novaconsole.console.connect import ConnectOptions, open_console
 from novaconsole.errors import ConnectError, HandshakeFailed, UsageError
 from novaconsole.network.target import Target, TLSOptions
 from novaconsole.websocket.close import CloseReason
+from support.certificates import Certificates
+from support.frames import acceptance, header
 from support.servers import (
     AT_ONCE_SECONDS,
     LOOPBACK,
     TOKEN,
-    Certificates,
     Handler,
     Peer,
     PeerServer,
     Server,
-    acceptance,
     answer,
     answer_for_ever,
     background,
     close_after_request,
     close_at_once,
     full_backlog,
-    header,
     mute,
     nothing_left,
     read_head,
@@ -36,7 +35,7 @@ from support.servers import (
     serving,
     serving_peers,
     tls_server,
-    upgrade_and_say_goodbye,
+    upgrade_and_answer_close,
 )
 
 NO_TLS = TLSOptions()
@@ -51,11 +50,6 @@ HAPROXY_503 = (
     b"content-type: text/html\r\n\r\n<html><body><h1>503 Service Unavailable</h1>\n"
     b"No server is available to handle this request.\n</body></html>\n"
 )
-
-
-@pytest.fixture(scope="module")
-def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
-    return Certificates(tmp_path_factory.mktemp("certificates"))
 
 
 async def failure(
@@ -102,7 +96,7 @@ async def check_open(
         peer = await server.next_peer()
         await connection.send(b"x")
         assert await peer.receive_bytes(1) == b"x"
-        nursery.start_soon(peer.answer_goodbye)
+        nursery.start_soon(peer.answer_close)
     return peer
 
 
@@ -293,7 +287,7 @@ async def test_a_head_in_single_bytes_is_accepted() -> None:
         head = acceptance(await read_head(stream))
         for at in range(len(head)):
             await stream.send_all(head[at : at + 1])
-        await Peer(stream).answer_goodbye()
+        await Peer(stream).answer_close()
 
     async with (
         serving(drip) as server,
@@ -665,7 +659,7 @@ async def test_cancelled_while_connecting(
 )
 async def test_an_error_of_the_caller_comes_out_as_it_is(error: BaseException) -> None:
     with nothing_left():
-        async with serving(upgrade_and_say_goodbye) as server:
+        async with serving(upgrade_and_answer_close) as server:
             with pytest.raises(type(error)) as caught:
                 async with open_console(server.target(), NO_TLS, DEFAULTS):
                     raise error

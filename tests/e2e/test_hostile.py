@@ -2,28 +2,22 @@
 
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import trio
 
-from support.servers import (
+from support import program
+from support.frames import (
     BINARY,
     CLOSE,
     CONTINUATION,
     PING,
     Frame,
-    Handler,
-    Peer,
     acceptance,
-    answer_for_ever,
     close_frame,
-    mute,
-    read_head,
-    serving,
 )
-from support.shell import PATIENCE, environment
+from support.servers import Handler, Peer, answer_for_ever, mute, read_head, serving
 
 MIB = 1 << 20
 # The interpreter with its libraries takes 40; a message may have 16, and is copied.
@@ -48,14 +42,11 @@ _CONTROLS = bytes(set(range(0x20)) - {0x0A}) + b"\x7f\x9b"
 
 
 def measured(home: Path, url: str, silent: int) -> subprocess.CompletedProcess[bytes]:
-    return subprocess.run(
-        [sys.executable, "-bb", "-P", "-c", _MEASURED, "--url", url],
+    return program.run(
+        *(home, "--url", url),
+        command=(*program.PYTHON, "-c", _MEASURED),
         stdin=silent,
-        capture_output=True,
-        check=False,
-        cwd=home,
-        env=environment(home),
-        timeout=PATIENCE * 2,
+        timeout=program.PATIENCE * 2,
     )
 
 
@@ -170,7 +161,7 @@ async def test_a_flood_of_pings_does_no_harm(tmp_path: Path, reads: bool) -> Non
         await peer.upgrade()
         async with trio.open_nursery() as nursery:
             if reads:
-                nursery.start_soon(peer.answer_goodbye)
+                nursery.start_soon(peer.answer_close)
             with trio.move_on_after(5):
                 for _ in range(100):
                     await peer.send_raw(pings)

@@ -10,7 +10,8 @@ import pytest
 from support.events import assert_valid_event
 from support.fake_cloud import FakeCloud
 from support.guests import BASH, over_websocket
-from support.shell import PATIENCE, TOKEN, Guest, Shell, program, unchanged
+from support.program import PATIENCE, piped
+from support.shell import TOKEN, Guest, Shell, unchanged
 
 # Text that a line of JSON must not be broken by.
 ODD = '\x1b[2J"\\\x7f\u2028é'
@@ -27,7 +28,7 @@ def rows_of(told: bytes) -> list[dict[str, Any]]:
 
 def run(home: Path, *options: str) -> tuple[int, list[dict[str, Any]]]:
     """The status, and what is told; without input."""
-    with program(home, "--json", *options, stdin=subprocess.DEVNULL) as process:
+    with piped(home, "--json", *options, stdin=subprocess.DEVNULL) as process:
         _, told = process.communicate(timeout=PATIENCE)
     return process.returncode, rows_of(told)
 
@@ -63,7 +64,7 @@ def test_a_match(tmp_path: Path) -> None:
 def test_the_end_and_what_is_said_of_it(tmp_path: Path) -> None:
     with Guest(greeting=b"boot") as guest:
         command = ("--json", "--read-only", guest.url)
-        with program(tmp_path, *command, stdin=subprocess.DEVNULL) as process:
+        with piped(tmp_path, *command, stdin=subprocess.DEVNULL) as process:
             assert process.stdout
             assert process.stdout.read(4) == b"boot"
             guest.close(1011, ODD)
@@ -97,7 +98,7 @@ def test_an_error(
 def test_another_connection(tmp_path: Path) -> None:
     with Guest(greeting=b"one") as guest:
         options = ("--json", "--reconnect", "--until", "two", guest.url)
-        with program(tmp_path, *options, stdin=subprocess.DEVNULL) as process:
+        with piped(tmp_path, *options, stdin=subprocess.DEVNULL) as process:
             assert process.stdout
             assert process.stdout.read(3) == b"one"
             guest.greeting = b"two"

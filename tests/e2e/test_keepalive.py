@@ -12,7 +12,8 @@ from signal import SIGCONT, SIGSTOP
 
 import pytest
 
-from support.shell import PATIENCE, Guest, Shell, unchanged, wait_until
+from support.program import PATIENCE
+from support.shell import Guest, Shell, unchanged, wait_until
 
 INTERVAL = 0.5
 LOST = b"lost: no answer to pings for 1 seconds\r\n"

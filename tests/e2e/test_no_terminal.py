@@ -11,17 +11,8 @@ from signal import SIGKILL
 
 import pytest
 
-from support.shell import (
-    PATIENCE,
-    PROGRAM,
-    TOKEN,
-    Guest,
-    Shell,
-    numbered_lines,
-    program,
-    unchanged,
-    wait_until,
-)
+from support.program import PATIENCE, PROGRAM, piped
+from support.shell import TOKEN, Guest, Shell, numbered_lines, unchanged, wait_until
 
 MIB = 1 << 20
 NOISE = random.Random(2).randbytes(MIB)
@@ -71,7 +62,7 @@ def test_all_streams_closed(tmp_path: Path) -> None:
 def test_input_waits_for_a_peer_that_does_not_read(tmp_path: Path) -> None:
     with (
         Guest(reads=False) as guest,
-        program(tmp_path, guest.url) as process,
+        piped(tmp_path, guest.url) as process,
     ):
         assert process.stdin
         os.set_blocking(process.stdin.fileno(), False)
@@ -89,7 +80,7 @@ def test_output_is_waited_for_until_it_pauses(tmp_path: Path) -> None:
     """Not for a time since the input ended: the whole takes longer than the wait."""
     with (
         Guest() as guest,
-        program(tmp_path, "--close-wait", "1.5", guest.url) as process,
+        piped(tmp_path, "--close-wait", "1.5", guest.url) as process,
     ):
         assert process.stdin
         process.stdin.write(b"go")
@@ -106,7 +97,7 @@ def test_output_is_waited_for_until_it_pauses(tmp_path: Path) -> None:
 @pytest.mark.parametrize("seconds", [0.0, 0.5, 1.2])
 def test_the_wait_is_as_long_as_asked_for(tmp_path: Path, seconds: float) -> None:
     options = [] if seconds == 0.5 else ["-w", str(seconds)]  # 0.5 is the default
-    with Guest() as guest, program(tmp_path, *options, guest.url) as process:
+    with Guest() as guest, piped(tmp_path, *options, guest.url) as process:
         assert process.stdin
         process.stdin.write(b"x")
         process.stdin.flush()
@@ -122,7 +113,7 @@ def test_a_screen_that_is_slow_loses_nothing_at_the_end(tmp_path: Path) -> None:
     """What waits for a slow reader is output that is still coming."""
     with (
         Guest() as guest,
-        program(tmp_path, "-w", "0.1", guest.url, stdin=subprocess.DEVNULL) as process,
+        piped(tmp_path, "-w", "0.1", guest.url, stdin=subprocess.DEVNULL) as process,
     ):
         guest.send(numbered_lines(MIB))
         time.sleep(1)  # the reader's own pace: ten times the wait
@@ -140,7 +131,7 @@ ENDINGS: dict[str, Callable[[Guest], None]] = {
 
 @pytest.mark.parametrize("ending", ENDINGS)
 def test_the_far_end_leaves_after_the_input_ended(tmp_path: Path, ending: str) -> None:
-    with Guest() as guest, program(tmp_path, "-w60", guest.url) as process:
+    with Guest() as guest, piped(tmp_path, "-w60", guest.url) as process:
         assert process.stdin
         process.stdin.write(b"exit\r")
         process.stdin.close()
@@ -154,7 +145,7 @@ def test_the_far_end_leaves_after_the_input_ended(tmp_path: Path, ending: str) -
 
 @pytest.mark.parametrize("ending", ENDINGS)
 def test_the_far_end_leaves_before_the_input_ended(tmp_path: Path, ending: str) -> None:
-    with Guest() as guest, program(tmp_path, guest.url) as process:
+    with Guest() as guest, piped(tmp_path, guest.url) as process:
         assert process.stdin
         process.stdin.write(b"exit\r")
         process.stdin.flush()
@@ -292,7 +283,7 @@ def test_the_url_comes_through_a_pipe_and_the_output_goes_into_one(
 
 
 def test_without_a_terminal_what_follows_the_url_is_data(tmp_path: Path) -> None:
-    with Guest(echoes=True) as guest, program(tmp_path, "--url", "-") as process:
+    with Guest(echoes=True) as guest, piped(tmp_path, "--url", "-") as process:
         shown, told = process.communicate(guest.url.encode() + b"\nls\r~.\n", PATIENCE)
         assert process.returncode == 0
     assert guest.received == shown == b"ls\r~.\n"
@@ -301,7 +292,7 @@ def test_without_a_terminal_what_follows_the_url_is_data(tmp_path: Path) -> None
 
 @pytest.mark.parametrize("line", [b"", b"\n", b"http://127.0.0.1/\n", b"\xff\n"])
 def test_no_url_where_one_was_promised(tmp_path: Path, line: bytes) -> None:
-    with program(tmp_path, "--url", "-") as process:
+    with piped(tmp_path, "--url", "-") as process:
         shown, told = process.communicate(line, PATIENCE)
         assert process.returncode == 2
     assert shown == b""
@@ -312,7 +303,7 @@ def test_killing_it_leaves_a_pipe_blocking(tmp_path: Path) -> None:
     """The pipe's other users must not find it changed."""
     reader, writer = os.pipe()
     try:
-        with Guest() as guest, program(tmp_path, guest.url, stdin=reader) as process:
+        with Guest() as guest, piped(tmp_path, guest.url, stdin=reader) as process:
             os.write(writer, b"x")
             guest.wait_received(b"x")
             process.send_signal(SIGKILL)

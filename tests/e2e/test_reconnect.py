@@ -15,16 +15,15 @@ from signal import SIGTERM
 
 import pytest
 
+from support.program import PATIENCE, piped
 from support.shell import (
     AT_ONCE,
     CTRL_C,
     CTRL_Z,
-    PATIENCE,
     TOKEN,
     Guest,
     Shell,
     numbered_lines,
-    program,
     unchanged,
     wait_until,
 )
@@ -373,7 +372,7 @@ def test_by_hand_the_first_tries_may_fail(tmp_path: Path) -> None:
 def test_piped_input_goes_on_after_a_loss(tmp_path: Path) -> None:
     with (
         Guest() as guest,
-        program(tmp_path, "--reconnect", guest.url) as process,
+        piped(tmp_path, "--reconnect", guest.url) as process,
     ):
         assert process.stdin
         assert process.stdout
@@ -403,7 +402,7 @@ def test_piped_input_goes_on_after_a_loss(tmp_path: Path) -> None:
 def test_input_that_ends_in_an_outage_is_sent_first(tmp_path: Path) -> None:
     with (
         Guest() as guest,
-        program(tmp_path, "--reconnect", guest.url) as process,
+        piped(tmp_path, "--reconnect", guest.url) as process,
     ):
         assert process.stdin
         assert process.stdout
@@ -425,7 +424,7 @@ def test_what_was_read_and_not_taken_is_for_the_next_link(tmp_path: Path) -> Non
     data = numbered_lines(32 << 20)
     with (
         Guest(greeting=b"login: ", reads=False) as guest,
-        program(tmp_path, "--reconnect", guest.url) as process,
+        piped(tmp_path, "--reconnect", guest.url) as process,
     ):
         assert process.stdin
         assert process.stdout
@@ -473,7 +472,7 @@ def test_a_reader_that_has_enough_ends_it(tmp_path: Path) -> None:
 def test_a_reader_that_leaves_in_an_outage_ends_it(tmp_path: Path) -> None:
     with (
         Guest() as guest,
-        program(tmp_path, "--reconnect", guest.url) as process,
+        piped(tmp_path, "--reconnect", guest.url) as process,
     ):
         assert process.stdout
         assert process.stderr

@@ -8,8 +8,9 @@ from signal import SIGTERM
 
 import pytest
 
+from support import program
 from support.guests import BASH, PASSWORD, USER, login_over_websocket, over_websocket
-from support.shell import CTRL_C, PROGRAM, TOKEN, Guest, Shell, environment, unchanged
+from support.shell import CTRL_C, TOKEN, Guest, Shell, unchanged
 
 PATIENCE = 60.0
 
@@ -32,16 +33,7 @@ def run(
     home: Path, *arguments: str, **variables: str
 ) -> "subprocess.CompletedProcess[bytes]":
     """The program without a terminal."""
-    return subprocess.run(
-        [*PROGRAM, *arguments],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        env=environment(home, **variables),
-        cwd=home,
-        start_new_session=True,
-        timeout=PATIENCE,
-        check=False,
-    )
+    return program.run(home, *arguments, timeout=PATIENCE, variables=variables)
 
 
 def test_it_is_like_ssh_host_command(tmp_path: Path, guest: str) -> None:

@@ -2,7 +2,6 @@
 
 import base64
 import shlex
-import subprocess
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -22,9 +21,10 @@ from novaconsole.network.target import Target, TLSOptions
 from novaconsole.session.attachment import Attachment
 from novaconsole.session.state import SessionOptions
 from novaconsole.terminal.notices import Notices
+from support import program
 from support.fake_cloud import Answer, FakeCloud, write_clouds
 from support.servers import linked, refused_port
-from support.shell import PATIENCE, PROGRAM, Guest, environment
+from support.shell import Guest
 
 PROXY_LOGIN = "proxy-user:pass-phrase-of-the-proxy"
 HEADER = "Bearer value-of-the-header"
@@ -67,14 +67,11 @@ def world(cloud: FakeCloud, tmp_path: Path) -> World:
 def run(world: World, *arguments: str) -> tuple[int, list[str]]:
     """The program; its status, and the secrets in all that it said and wrote."""
     with world.guest:
-        done = subprocess.run(
-            [*PROGRAM, *SAYS, *arguments],
-            capture_output=True,
-            check=False,
-            cwd=world.home,
-            env=environment(world.home) | {"OS_CLIENT_CONFIG_FILE": "clouds.yaml"},
-            stdin=subprocess.DEVNULL,
-            timeout=PATIENCE,
+        done = program.run(
+            world.home,
+            *SAYS,
+            *arguments,
+            variables={"OS_CLIENT_CONFIG_FILE": "clouds.yaml"},
         )
     (world.home / "clouds.yaml").unlink()  # the user's own
     kept = [path.read_bytes() for path in world.home.rglob("*") if path.is_file()]

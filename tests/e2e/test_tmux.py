@@ -10,7 +10,8 @@ from typing import Self
 
 import pytest
 
-from support.shell import CTRL_Z, environment, wait_until
+from support.program import environment
+from support.shell import CTRL_Z, wait_until
 
 _NEEDED = ("tmux", "vim.tiny", "less", "htop")
 pytestmark = pytest.mark.skipif(

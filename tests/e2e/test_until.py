@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from support.fake_cloud import FakeCloud
-from support.shell import CTRL_C, PATIENCE, Guest, Shell, program, unchanged
+from support.program import PATIENCE, piped
+from support.shell import CTRL_C, Guest, Shell, unchanged
 
 PROMPT = b"boot\r\n\x1b[1mvm lo\x1b[0mgin: "
 UNTIL = ("--until", "login: ")
@@ -51,7 +52,7 @@ def test_on_a_terminal_it_ends_by_itself_and_keys_are_sent(tmp_path: Path) -> No
 def test_input_that_does_not_end_does_not_keep_it(tmp_path: Path) -> None:
     with (
         Guest(greeting=PROMPT) as guest,
-        program(tmp_path, *UNTIL, guest.url) as process,
+        piped(tmp_path, *UNTIL, guest.url) as process,
     ):
         assert process.wait(PATIENCE) == 0
 
@@ -59,7 +60,7 @@ def test_input_that_does_not_end_does_not_keep_it(tmp_path: Path) -> None:
 def test_input_is_sent_before_the_match(tmp_path: Path) -> None:
     with (
         Guest(echoes=True) as guest,
-        program(tmp_path, *UNTIL, guest.url) as process,
+        piped(tmp_path, *UNTIL, guest.url) as process,
     ):
         shown, _ = process.communicate(b"one\rlogin: \r", PATIENCE)
         assert process.returncode == 0
@@ -76,7 +77,7 @@ ENDINGS: dict[str, Callable[[Guest], None]] = {
 def test_a_console_that_goes_away_is_no_match(tmp_path: Path, ending: str) -> None:
     with (
         Guest() as guest,
-        program(tmp_path, *UNTIL, guest.url, stdin=subprocess.DEVNULL) as process,
+        piped(tmp_path, *UNTIL, guest.url, stdin=subprocess.DEVNULL) as process,
     ):
         guest.send(b"log")
         ENDINGS[ending](guest)
@@ -87,7 +88,7 @@ def test_with_reconnect_it_goes_on(tmp_path: Path) -> None:
     """And what the first link began, the second does not end."""
     with (
         Guest(greeting=b"log") as guest,
-        program(
+        piped(
             tmp_path, *UNTIL, "--reconnect", guest.url, stdin=subprocess.DEVNULL
         ) as process,
     ):
@@ -135,7 +136,7 @@ def test_when_the_time_is_over_the_status_says_so(
 ) -> None:
     with (
         Guest(greeting=b"boot") as guest,
-        program(tmp_path, *options, f"--timeout={SOON}", guest.url) as process,
+        piped(tmp_path, *options, f"--timeout={SOON}", guest.url) as process,
     ):
         started = time.monotonic()
         assert process.stdout
@@ -149,7 +150,7 @@ def test_when_the_time_is_over_the_status_says_so(
 def test_the_time_counts_while_a_server_does_not_answer(tmp_path: Path) -> None:
     with (
         Guest(answer=b"") as guest,
-        program(tmp_path, *UNTIL, f"--timeout={SOON}", guest.url) as process,
+        piped(tmp_path, *UNTIL, f"--timeout={SOON}", guest.url) as process,
     ):
         assert process.wait(PATIENCE) == 124
         assert lines_of(process) == ["novaconsole: no match within 1 seconds"]
@@ -194,7 +195,7 @@ def test_nothing_typed_is_sent_and_escapes_work(tmp_path: Path) -> None:
 def test_piped_input_is_not_read_and_does_not_end_it(tmp_path: Path) -> None:
     with (
         Guest(greeting=PROMPT) as guest,
-        program(tmp_path, "--read-only", "-w0", guest.url) as process,
+        piped(tmp_path, "--read-only", "-w0", guest.url) as process,
     ):
         assert process.stdin
         assert process.stdout

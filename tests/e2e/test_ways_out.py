@@ -386,12 +386,12 @@ CRASHING = """
 import sys
 from novaconsole.cli.app import main
 from novaconsole.session.escapes import EscapeParser
-from novaconsole.websocket.connection import Link
+from novaconsole.websocket.connection import Connection
 from novaconsole.terminal.tty import Terminal
 
 owner, name = {
     "keyboard": (EscapeParser, "feed"),
-    "sender": (Link, "send"),
+    "sender": (Connection, "send"),
     "screen": (Terminal, "send_all"),
     "signals": (Terminal, "size"),
 }[sys.argv.pop(1)]

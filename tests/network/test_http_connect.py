@@ -2,13 +2,10 @@
 
 import errno
 import os
-import socket
 import ssl
-import struct
 import sys
 from base64 import b64decode
 from collections.abc import Iterable
-from pathlib import Path
 
 import pytest
 import trio
@@ -20,11 +17,12 @@ from novaconsole.network.http_connect import connect_through, open_tunnel
 from novaconsole.network.proxy import Proxy
 from novaconsole.network.socks import unreachable
 from novaconsole.network.target import Target
+from support.certificates import Certificates
+from support.frames import header
 from support.pieces import CUTS, cut, thorough, ways_to_cut
 from support.servers import (
     AT_ONCE_SECONDS,
     LOOPBACK,
-    Certificates,
     Handler,
     Server,
     answer,
@@ -32,7 +30,6 @@ from support.servers import (
     close_after_request,
     close_at_once,
     full_backlog,
-    header,
     mute,
     nothing_left,
     read_head,
@@ -40,6 +37,7 @@ from support.servers import (
     serving,
     tls_server,
 )
+from support.sockets import reset_when_closed
 
 TARGET = Target.parse("ws://nova.example:6083/?token=5ec2e7-0f-this-te57")
 PROXY = Proxy("http", LOOPBACK, 3128)
@@ -296,8 +294,9 @@ async def test_a_closed_tunnel_gives_nothing_any_more() -> None:
 
 
 @pytest.mark.parametrize("ahead", [b"", b"HTTP/1.1 100 Continue\r\n\r\n"])
-async def test_tls_works_in_the_tunnel(tmp_path: Path, ahead: bytes) -> None:
-    certificates = Certificates(tmp_path)
+async def test_tls_works_in_the_tunnel(
+    certificates: Certificates, ahead: bytes
+) -> None:
     context = certificates.server_context(certificates.good)
 
     async def handler(stream: trio.abc.Stream) -> None:
@@ -364,7 +363,7 @@ async def test_another_service_is_noticed_at_once(data: bytes) -> None:
 async def reset(stream: trio.abc.Stream) -> None:
     assert isinstance(stream, trio.SocketStream)
     await read_head(stream)
-    stream.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    reset_when_closed(stream)
 
 
 @pytest.mark.parametrize(
@@ -567,7 +566,7 @@ async def test_a_socks_proxy_that_breaks_off_is_told_as_that() -> None:
     async def handler(stream: trio.abc.Stream) -> None:
         assert isinstance(stream, trio.SocketStream)
         await stream.receive_some()
-        stream.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        reset_when_closed(stream)
 
     error = await failure(handler, "socks5")
     assert "closed the connection before it answered" in str(error)

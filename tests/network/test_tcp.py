@@ -1,7 +1,6 @@
 """TCP as a console wants it; over real sockets."""
 
 import socket
-import struct
 from collections.abc import AsyncIterator
 
 import pytest
@@ -9,6 +8,7 @@ import trio
 import trio.testing
 
 from novaconsole.network.tcp import ReceiveDecides
+from support.sockets import reset_when_closed
 
 Pair = tuple[ReceiveDecides, socket.socket]
 
@@ -55,7 +55,7 @@ async def test_the_end_is_empty(pair: Pair) -> None:
 
 async def test_a_reset_is_an_error(pair: Pair) -> None:
     ours, other = pair
-    other.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    reset_when_closed(other)
     other.close()
     with pytest.raises(trio.BrokenResourceError, match="Connection reset"):
         await ours.receive_some()

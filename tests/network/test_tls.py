@@ -1,9 +1,7 @@
 """TCP and TLS: what is opened, what is checked, and what is told when it fails."""
 
 import os
-import socket
 import ssl
-import struct
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -15,21 +13,17 @@ from novaconsole.console.connect import open_stream
 from novaconsole.errors import ConnectError, UsageError
 from novaconsole.network.target import TLSOptions
 from novaconsole.network.tls import tls_context
+from support.certificates import Certificates
 from support.servers import (
     AT_ONCE_SECONDS,
     LOOPBACK,
-    Certificates,
     Server,
     mute,
     nothing_left,
     refused_port,
     serving,
 )
-
-
-@pytest.fixture
-def certificates(tmp_path: Path) -> Certificates:
-    return Certificates(tmp_path)
+from support.sockets import reset_when_closed
 
 
 async def echo(stream: trio.abc.Stream) -> None:
@@ -186,7 +180,7 @@ async def connected() -> AsyncIterator[tuple[trio.abc.Stream, trio.SocketStream]
 
 
 async def reset(stream: trio.SocketStream) -> None:
-    stream.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    reset_when_closed(stream)
     await stream.aclose()
 
 

@@ -12,7 +12,7 @@ import ssl
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -23,6 +23,8 @@ from uuid import uuid4
 
 import pytest
 
+from support.program import without_settings
+
 USER, PASSWORD, PROJECT = "demo", "pass-phrase-of-the-user", "demo"
 KEYSTONE_TOKEN = "gAAAAAB-keystone-token"  # and a number
 CONSOLE_TOKEN = "11112222-console-token"
@@ -31,9 +33,6 @@ PROJECT_ID = "b3fb7c46ed6e46628ba3542ea5810a97"
 REGIONS = ("RegionOne", "RegionTwo")
 
 _OLDEST, _NEWEST, _REMOTE_CONSOLES_SINCE = (2, 1), (2, 93), (2, 6)
-_SETTINGS = re.compile(
-    r"OS_|_?NOVACONSOLE_|_TYPER_|COMP_|(HTTPS?|ALL|NO)_PROXY$", re.IGNORECASE
-)
 # nova/compute/power_state.py; the status of a server mostly implies it.
 RUNNING, SHUTDOWN = 1, 4
 _POWER_STATES = {"BUILD": 0, "ERROR": 0, "SHUTOFF": SHUTDOWN, "PAUSED": 3}
@@ -607,10 +606,3 @@ def isolate(monkeypatch: pytest.MonkeyPatch, directory: Path) -> Path:
     path = directory / "clouds.yaml"
     monkeypatch.setenv("OS_CLIENT_CONFIG_FILE", str(path))
     return path
-
-
-def without_settings(environment: Mapping[str, str]) -> dict[str, str]:
-    """The environment without what would choose a cloud, an option or a proxy."""
-    return {
-        name: value for name, value in environment.items() if not _SETTINGS.match(name)
-    }
