@@ -61,11 +61,9 @@ async def failure(
 ) -> ConnectError:
     """The error of a connection that must fail: one, with advice, without the token."""
     caplog.set_level(logging.DEBUG)
-    started = trio.current_time()
-    with pytest.raises(ConnectError) as caught:
+    with pytest.raises(ConnectError) as caught, trio.fail_after(AT_ONCE_SECONDS):
         async with open_console(target, tls, ConnectOptions(timeout)):
             pass
-    assert trio.current_time() - started < AT_ONCE_SECONDS
     error = caught.value
     assert error.exit_status == 1
     assert error.hint
@@ -365,7 +363,8 @@ async def test_both_tries_share_one_timeout(
             tls = TLSOptions(certificates.cacert)
             await failure(caplog, target, tls, timeout=timeout)
             assert server.connections == 2
-            assert timeout <= trio.current_time() - started < timeout * 1.5
+            # With a timeout each, the second try alone would take all of one.
+            assert timeout <= trio.current_time() - started < timeout * 1.8
 
 
 @pytest.mark.parametrize("subprotocols", [(), ("binary",), ("binary", "base64")])

@@ -23,6 +23,7 @@ from novaconsole.errors import (
 )
 from novaconsole.network.target import Target, TLSOptions
 from support.fake_cloud import FakeCloud, write_clouds
+from support.servers import AT_ONCE_SECONDS
 
 # What openstacksdk deprecates of itself is its own business.
 pytestmark = pytest.mark.filterwarnings(r"ignore:::openstack\.")
@@ -295,10 +296,20 @@ async def test_a_cloud_that_is_slow_is_not_waited_for(
         "console_log": lambda: source.console_log(),
     }
 
+    hung = trio.Event()
+
+    async def end_a_hang() -> None:
+        """No cancellation ends a thread that is waited for; an answer does."""
+        await trio.sleep(AT_ONCE_SECONDS)
+        hung.set()
+        cloud.release()
+
+    nursery.start_soon(end_a_hang)
     async with trio.open_nursery() as asking:
         asking.start_soon(questions[asks])
         await trio.to_thread.run_sync(cloud.wait_for_request, path)
         asking.cancel_scope.cancel()
+    assert not hung.is_set()
 
 
 # ---- no cloud
