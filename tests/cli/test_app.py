@@ -1,6 +1,7 @@
 """The command line: what is wrong is said before anything happens, the rest works."""
 
 import re
+import shutil
 import signal
 import socket
 import stat
@@ -16,7 +17,6 @@ from typing import NamedTuple
 
 import pexpect
 import pytest
-import trustme
 import typer
 
 import novaconsole
@@ -24,6 +24,7 @@ import support.fake_cloud as fake
 from novaconsole import __main__
 from novaconsole.cli import app as cli
 from support import program
+from support.certificates import Certificates
 from support.fake_cloud import FakeCloud, write_clouds
 from support.guests import over_websocket
 
@@ -573,10 +574,14 @@ def test_a_console_url_that_is_none_is_the_fault_of_the_cloud(
     ],
 )
 def test_libraries_do_not_talk_into_standard_error(
-    run: Runner, cloud: FakeCloud, configured: dict[str, object], argv: list[str]
+    run: Runner,
+    cloud: FakeCloud,
+    certificates: Certificates,
+    configured: dict[str, object],
+    argv: list[str],
 ) -> None:
     """Every run checks that its lines are ours; these make openstacksdk warn."""
-    trustme.CA().cert_pem.write_to_path(run.home / "ca.pem")
+    shutil.copy(certificates.cacert, run.home / "ca.pem")
     run.configure(fake=cloud.config(**configured))
 
     assert "cannot connect" in run("vm", "--cloud", "fake", *argv).stderr

@@ -2,7 +2,6 @@
 
 import json
 import os
-import ssl
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -12,7 +11,6 @@ from urllib.parse import urlencode
 from uuid import uuid4
 
 import pytest
-import trustme
 
 import support.fake_cloud as fake
 from novaconsole.cloud import server as nova
@@ -29,6 +27,7 @@ from novaconsole.errors import (
     ServerNotFound,
 )
 from novaconsole.network.target import TLSOptions
+from support.certificates import Certificates
 from support.fake_cloud import Answer, FakeCloud, write_clouds
 
 # What openstacksdk deprecates of itself is its own business.
@@ -898,14 +897,11 @@ class SecureCloud:
 
 
 @pytest.fixture
-def secure(tmp_path: Path) -> Iterator[SecureCloud]:
-    ca = trustme.CA()
-    ca.cert_pem.write_to_path(tmp_path / "cloud-ca.pem")
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    ca.issue_cert("127.0.0.1").configure_cert(context)
+def secure(tmp_path: Path, certificates: Certificates) -> Iterator[SecureCloud]:
+    context = certificates.server_context(certificates.good)
     with fake.fake_cloud(context) as cloud:
         cloud.add("vm")
-        secure = SecureCloud(cloud, tmp_path / "cloud-ca.pem", tmp_path / "clouds.yaml")
+        secure = SecureCloud(cloud, certificates.cacert, tmp_path / "clouds.yaml")
         secure.configure()
         yield secure
 
