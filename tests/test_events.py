@@ -1,4 +1,4 @@
-"""What programs are told: a line of JSON, whatever is in it."""
+"""Events for programs: one line of JSON, whatever they hold."""
 
 import json
 
@@ -19,10 +19,10 @@ def test_any_text_is_one_line_that_comes_back(text: str) -> None:
     assert row == {"version": VERSION, "event": "message", "text": text}
 
 
-def test_facts_of_all_kinds() -> None:
-    facts = {"a": None, "b": True, "c": 1, "d": 1.5, "e": ["x"]}
-    assert json.loads(encode("any", {**facts})) == {
+def test_fields_of_every_type_are_encoded() -> None:
+    fields = {"a": None, "b": True, "c": 1, "d": 1.5, "e": ["x"]}
+    assert json.loads(encode("any", {**fields})) == {
         "version": 1,
         "event": "any",
-        **facts,
+        **fields,
     }

@@ -24,16 +24,17 @@ CAPITALS = {
     *("URL", "UTF-8", "Ctrl-C", "Enter", "Keystone", "Linux", "Nova", "OpenStack"),
 }
 # What a hint tells the user to do.
-VERBS = set(
-    """
-    add allow ask attach bring call change check choose close connect continue
-    copy create delete edit find free get give install leave let list log look
-    make move name omit open pass press put quote read rebuild remove rename
-    replace report restart restore resume retry run save see select send set
-    show source start stop tell try turn type unpause unset unshelve update use
-    wait wake write
-    """.split()
-)
+VERBS = {
+    *("add", "allow", "ask", "attach", "bring", "call", "change", "check"),
+    *("choose", "close", "connect", "continue", "copy", "create", "delete"),
+    *("edit", "find", "free", "get", "give", "install", "leave", "let", "list"),
+    *("log", "look", "make", "move", "name", "omit", "open", "pass", "press"),
+    *("put", "quote", "read", "rebuild", "remove", "rename", "replace"),
+    *("report", "restart", "restore", "resume", "retry", "run", "save", "see"),
+    *("select", "send", "set", "show", "source", "start", "stop", "tell", "try"),
+    *("turn", "type", "unpause", "unset", "unshelve", "update", "use", "wait"),
+    *("wake", "write"),
+}
 # Turns of phrase that a message had and must not have again.
 RIDDLES = re.compile(
     r"\b(wants?|wanting|whom?|whoever|nobody|somebody|anybody|everybody|goodbye|torn"

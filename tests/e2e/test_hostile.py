@@ -1,4 +1,4 @@
-"""Guests and proxies that mean harm: an end in words, and memory that stays bounded."""
+"""Hostile guests and proxies: the session ends with a message, memory stays bounded."""
 
 import os
 import subprocess
@@ -20,9 +20,9 @@ from support.frames import (
 from support.servers import Handler, Peer, answer_for_ever, mute, read_head, serving
 
 MIB = 1 << 20
-# The interpreter with its libraries takes 40; a message may have 16, and is copied.
+# The interpreter and its libraries take 40; a message may take 16, and is copied.
 MOST_MIB = 80
-# The program, and at its end what it took at most (proc(5)).
+# The program; at its end it writes down its peak memory (proc(5)).
 _MEASURED = r"""
 import os, re
 from pathlib import Path
@@ -51,7 +51,7 @@ def measured(home: Path, url: str, silent: int) -> subprocess.CompletedProcess[b
 
 
 async def run(home: Path, handler: Handler) -> subprocess.CompletedProcess[bytes]:
-    """The program against a server; whatever that does, it says what is wrong."""
+    """Run the program against a server; check its messages and its memory."""
     silent, never_written = os.pipe()
     async with serving(handler) as server:
         url = f"ws://{server.host}:{server.port}/"
@@ -69,7 +69,7 @@ async def run(home: Path, handler: Handler) -> subprocess.CompletedProcess[bytes
 
 
 def sending(data: bytes, *, times: int = 1, last: bytes = b"") -> Handler:
-    """Upgrade, send, and hang up when the client does or after the last."""
+    """Upgrade and send; hang up at once, or with `last` when the client does."""
 
     async def handler(stream: trio.abc.Stream) -> None:
         await stream.send_all(acceptance(await read_head(stream)))
@@ -89,11 +89,11 @@ FRAMES = {
     "close code 999": (close_frame(999).encoded(), b"websocket protocol error"),
     "close code 1006": (close_frame(1006).encoded(), b"websocket protocol error"),
     "close code 65535": (close_frame(65535).encoded(), b"websocket protocol error"),
-    "a reason that is no UTF-8": (
+    "a reason that is not UTF-8": (
         Frame(CLOSE, b"\x03\xe8\xff\xfe").encoded(),
         b"text that is not UTF-8",
     ),
-    "a reason that drives terminals": (
+    "a reason with control sequences": (
         close_frame(1000, "a\x1b]0;b\x07\x9b2J\r\n\u202ec").encoded(),
         rb"a\x1b]0;b\x07\x9b2J\x0d\x0a\x202ec",
     ),
@@ -109,7 +109,9 @@ FRAMES = {
 
 
 @pytest.mark.parametrize("name", FRAMES)
-async def test_a_bad_frame_is_the_end_in_words(tmp_path: Path, name: str) -> None:
+async def test_a_bad_frame_ends_the_session_with_a_message(
+    tmp_path: Path, name: str
+) -> None:
     frame, words = FRAMES[name]
     before = Frame(BINARY, b"before").encoded()
     done = await run(tmp_path, sending(before + frame, last=b" "))
@@ -117,8 +119,8 @@ async def test_a_bad_frame_is_the_end_in_words(tmp_path: Path, name: str) -> Non
     assert words in done.stderr
 
 
-async def test_a_frame_without_bounds_is_a_stream(tmp_path: Path) -> None:
-    """The largest that a header can tell; 64 MiB of it come."""
+async def test_an_endless_frame_is_shown_as_it_arrives(tmp_path: Path) -> None:
+    """The header announces the largest possible size; 64 MiB arrive."""
     start = b"\x82\x7f\x7f" + b"\xff" * 7
     size = 64 * MIB
 
@@ -138,7 +140,7 @@ async def test_a_frame_of_17_mebibytes_is_shown(tmp_path: Path) -> None:
     assert (done.returncode, len(done.stdout)) == (3, 17 * MIB)
 
 
-async def test_fragments_without_bounds_are_refused(tmp_path: Path) -> None:
+async def test_a_message_with_endless_fragments_is_refused(tmp_path: Path) -> None:
     piece = Frame(CONTINUATION, bytes(MIB), fin=False).encoded()
 
     async def handler(stream: trio.abc.Stream) -> None:
@@ -152,8 +154,8 @@ async def test_fragments_without_bounds_are_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("reads", [True, False])
-async def test_a_flood_of_pings_does_no_harm(tmp_path: Path, reads: bool) -> None:
-    """Also from a peer that takes no answer; 50 MB of them."""
+async def test_a_flood_of_pings_is_survived(tmp_path: Path, reads: bool) -> None:
+    """50 MB of pings, also from a peer that does not read the pongs."""
     pings = Frame(PING, b"p" * 125).encoded() * 4000
 
     async def handler(stream: trio.abc.Stream) -> None:
@@ -174,7 +176,7 @@ async def test_a_flood_of_pings_does_no_harm(tmp_path: Path, reads: bool) -> Non
     assert done.stdout in (b"after", b"")
 
 
-async def test_control_frames_between_fragments_are_no_harm(tmp_path: Path) -> None:
+async def test_control_frames_may_come_between_fragments(tmp_path: Path) -> None:
     ping = Frame(PING, b"p" * 125)
     frames = [Frame(BINARY, b"a", fin=False)]
     for _ in range(1000):
@@ -185,14 +187,14 @@ async def test_control_frames_between_fragments_are_no_harm(tmp_path: Path) -> N
     assert (done.returncode, done.stdout) == (3, b"a" + b"b" * 1000 + b"c")
 
 
-async def test_headers_without_an_end_are_refused(tmp_path: Path) -> None:
+async def test_an_endless_response_head_is_refused(tmp_path: Path) -> None:
     start = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
     done = await run(tmp_path, answer_for_ever(start, b"X-More: headers\r\n" * 1000))
     assert done.returncode == 1
     assert b"has no end" in done.stderr
 
 
-async def test_a_status_that_drives_terminals_is_spelled_out(tmp_path: Path) -> None:
+async def test_control_sequences_in_a_status_line_are_escaped(tmp_path: Path) -> None:
     async def handler(stream: trio.abc.Stream) -> None:
         await read_head(stream)
         status = b"HTTP/1.1 403 a\x1b]0;b\x07\x9b2J\r\nContent-Length: 0\r\n\r\n"

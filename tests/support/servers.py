@@ -62,7 +62,7 @@ class Server:
 
 @asynccontextmanager
 async def background() -> AsyncIterator[trio.Nursery]:
-    """A nursery for servers: cancelled at the end; the test's own error comes bare."""
+    """A nursery for servers, cancelled at the end; does not group the test's errors."""
     failure: BaseException | None = None
     async with trio.open_nursery() as nursery:
         try:
@@ -101,7 +101,7 @@ def tls_server(
 
 
 async def read_head(stream: trio.abc.Stream) -> bytes:
-    """The head of a request; what there is of it, if the client leaves."""
+    """The head of a request, or a part of it if the client hangs up."""
     head = b""
     while b"\r\n\r\n" not in head and (data := await stream.receive_some()):
         head += data
@@ -109,7 +109,7 @@ async def read_head(stream: trio.abc.Stream) -> bytes:
 
 
 async def mute(stream: trio.abc.Stream) -> None:
-    """Accept, read, say nothing until the client leaves."""
+    """Accept and read, and send nothing until the client hangs up."""
     while await stream.receive_some():
         pass
 
@@ -124,9 +124,10 @@ async def close_after_request(stream: trio.abc.Stream) -> None:
 
 
 def answer(data: bytes, *, stay: bool = False) -> Handler:
-    """Answer the request with these bytes, then close, or stay until the client leaves.
+    """Answer the request with these bytes, then close.
 
-    Who stays shows whether the client judged the bytes or waited for the end.
+    With `stay` it does not close before the client: the client then has to judge the
+    bytes without seeing the end.
     """
 
     async def handler(stream: trio.abc.Stream) -> None:
@@ -139,7 +140,7 @@ def answer(data: bytes, *, stay: bool = False) -> Handler:
 
 
 def answer_for_ever(start: bytes, more: bytes) -> Handler:
-    """Answer the request with a start, and then with more and more."""
+    """Answer the request with a start, and then with more without end."""
 
     async def handler(stream: trio.abc.Stream) -> None:
         await read_head(stream)
@@ -160,7 +161,7 @@ def refused_port() -> int:
 
 @contextmanager
 def full_backlog() -> Iterator[int]:
-    """A port whose TCP does not answer any more: the queue of the server is full."""
+    """A port that answers no SYN, because the backlog of its listener is full."""
     with socket.socket() as listener:
         listener.bind((LOOPBACK, 0))
         listener.listen(0)
@@ -211,7 +212,7 @@ class Peer:
             await self._stream.send_all(data)
 
     async def receive(self) -> Frame | None:
-        """The client's next frame; None when the client has gone."""
+        """The client's next frame, or None if it has hung up."""
         while (frame := self._frames.next_frame()) is None:
             try:
                 data = await self._stream.receive_some(64 * 1024)
@@ -223,7 +224,7 @@ class Peer:
         return frame
 
     async def receive_until(self, opcode: int) -> list[Frame]:
-        """Frames up to and with the first of this kind."""
+        """Frames up to and including the first with this opcode."""
         frames = []
         while frame := await self.receive():
             frames.append(frame)
@@ -242,14 +243,14 @@ class Peer:
         return payload
 
     async def answer_close(self) -> None:
-        """Read until the client says goodbye, answer that, and wait until it goes."""
+        """Read until the close frame, answer it, and wait until the client hangs up."""
         with suppress(trio.BrokenResourceError, trio.ClosedResourceError):
             while frame := await self.receive():
                 if frame.opcode == CLOSE:
                     await self.send(Frame(CLOSE, frame.payload))
 
     def waiting_for_client(self) -> int:
-        """How many bytes the client's kernel has that the client did not take yet."""
+        """How many received bytes the client has not read yet."""
         with self._client() as client:
             count = fcntl.ioctl(client.fileno(), termios.FIONREAD, bytes(4))
         return int.from_bytes(count, sys.byteorder)
@@ -280,17 +281,17 @@ class Peer:
         raise AssertionError("the client has closed its socket")
 
     async def close(self) -> None:
-        """Close TCP in an orderly way, without a close frame."""
+        """Close TCP without a close frame."""
         await trio.aclose_forcefully(self._stream)
 
     async def reset(self) -> None:
-        """Break TCP off, as a crash or a firewall does."""
+        """Reset TCP, as a crash or a firewall does."""
         reset_when_closed(_tcp_socket(self._stream))
         await trio.aclose_forcefully(self._stream)
 
 
 async def upgrade_and_answer_close(stream: trio.abc.Stream) -> None:
-    """A websocket that only waits for the client to leave."""
+    """A websocket that only waits for the client's closing handshake."""
     peer = Peer(stream)
     await peer.upgrade()
     await peer.answer_close()
@@ -334,13 +335,13 @@ async def linked(
     meanwhile: Callable[[Peer], Awaitable[None]] | None = None,
     at_the_end: Callable[[Peer], Awaitable[None]] = Peer.answer_close,
 ) -> AsyncIterator[tuple[Connection, Peer]]:
-    """A link and its peer.  On leaving, nothing may be left.
+    """A connection and its peer; nothing may be left open at the end.
 
     Args:
-        certificates: for `wss`; None for `ws`.
-        keepalive: seconds between pings; 0 for none.
-        meanwhile: what the peer does all the time, the goodbye included.
-        at_the_end: what the peer does while the client leaves, if it does nothing yet.
+        certificates: for `wss`, or None for `ws`.
+        keepalive: seconds between pings, or 0 for none.
+        meanwhile: what the peer does all the time, the closing handshake included.
+        at_the_end: what the peer does during the closing handshake otherwise.
     """
     context = certificates.server_context(certificates.good) if certificates else None
     tls = TLSOptions(cacert=certificates.cacert if certificates else None)
@@ -361,7 +362,7 @@ async def linked(
 
 
 async def read_all(connection: Connection) -> bytes:
-    """Everything up to the end of a link."""
+    """All data up to the end of the connection."""
     return b"".join([data async for data in connection])
 
 
@@ -370,7 +371,7 @@ async def read_all(connection: Connection) -> bytes:
 
 @contextmanager
 def nothing_left() -> Iterator[None]:
-    """No file descriptor, thread or task may be left of what runs inside."""
+    """Check that the block leaves no file descriptor, thread or task behind."""
     before = _resources()
     yield
     assert (left := _resources() - before) == set(), left
@@ -381,7 +382,7 @@ def _resources() -> set[tuple[str, object]]:
     for fd, name in _descriptors():
         found.add((f"descriptor {fd}", name))
     for thread in threading.enumerate():
-        # Trio keeps threads that have nothing to do for some seconds, under this name.
+        # Trio keeps idle threads for some seconds, under this name.
         if not thread.name.startswith("Trio thread"):
             found.add((f"thread {thread.name}", thread))
     root = trio.lowlevel.current_root_task()
@@ -396,7 +397,7 @@ def _resources() -> set[tuple[str, object]]:
 
 
 def _descriptors() -> list[tuple[int, str]]:
-    """What is open, and what the kernel calls it."""
+    """The open descriptors, with the names that the kernel gives them."""
     found = []
     for fd in os.listdir("/proc/self/fd"):
         with suppress(FileNotFoundError):  # the one that lists them
