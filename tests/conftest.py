@@ -1,8 +1,8 @@
 """Rules for the tests.
 
 - Loopback only, port 0, real sockets, ptys, signals and TLS; no mock of what is tested.
-- No sleep to let something happen: wait for it, within a bound.
-- Whoever starts a process or a server ends it.
+- Never sleep to let something happen: wait for it, with a deadline.
+- What starts a process or a server also ends it.
 """
 
 from collections.abc import Iterator
@@ -11,6 +11,7 @@ import pytest
 from hypothesis import settings
 
 import support.fake_cloud as fake
+from support.certificates import Certificates
 from support.fake_cloud import FakeCloud
 
 # For some minutes of fuzzing: pytest --hypothesis-profile=long --timeout 0
@@ -19,6 +20,12 @@ settings.register_profile("long", max_examples=10_000)
 
 @pytest.fixture
 def cloud() -> Iterator[FakeCloud]:
-    """A cloud on loopback; nobody is told of it yet."""
+    """A cloud on loopback, which no configuration names yet."""
     with fake.fake_cloud() as cloud:
         yield cloud
+
+
+@pytest.fixture(scope="session")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
+    """Certificates for servers on loopback, made once for the whole run."""
+    return Certificates(tmp_path_factory.mktemp("certificates"))

@@ -1,4 +1,4 @@
-"""Consoles for programs: what they get and are told, and that nothing is left."""
+"""The Python API: data, errors, cancellation, and that nothing is left open."""
 
 import asyncio
 import subprocess
@@ -26,7 +26,7 @@ from support.servers import (
 )
 from support.shell import TOKEN, Guest, wait_until
 
-# What openstacksdk deprecates of itself is its own business.
+# Deprecation warnings inside openstacksdk are not ours.
 pytestmark = pytest.mark.filterwarnings(r"ignore:::openstack\.")
 
 SOON = 0.2
@@ -34,7 +34,7 @@ SOON = 0.2
 
 @pytest.fixture
 def guest() -> Iterator[Guest]:
-    """A guest that says what is said to it."""
+    """A guest that echoes."""
     with Guest(echoes=True) as guest:
         yield guest
 
@@ -43,7 +43,7 @@ def guest() -> Iterator[Guest]:
 def configured(
     cloud: FakeCloud, guest: Guest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> FakeCloud:
-    """A cloud `fake`, the console of each server of which is the guest's."""
+    """A cloud `fake`; the console of each of its servers is the guest's."""
     write_clouds(fake.isolate(monkeypatch, tmp_path), fake=cloud.config())
     cloud.console_url = guest.url
     return cloud
@@ -51,7 +51,7 @@ def configured(
 
 @contextmanager
 def leaving_nothing() -> Iterator[Guest]:
-    """A guest as above; when both sides have gone, nothing may be left."""
+    """A guest that echoes; nothing may be left open at the end."""
     with nothing_left(), Guest(echoes=True) as guest:
         yield guest
 
@@ -66,7 +66,7 @@ async def receive(console: SerialConsole, size: int) -> bytes:
 # ---- bytes
 
 
-async def test_bytes_go_out_and_come_in() -> None:
+async def test_every_byte_value_passes_both_ways() -> None:
     every_byte = bytes(range(256)) * 100
     with leaving_nothing() as guest:
         async with novaconsole.connect(guest.url) as console:
@@ -90,7 +90,7 @@ async def test_iteration_ends_with_the_connection(guest: Guest) -> None:
         assert str(console.close_reason) == "Target closed (code 1000, closed normally)"
 
 
-async def test_what_is_cancelled_is_not_lost(guest: Guest) -> None:
+async def test_cancelling_receive_loses_no_data(guest: Guest) -> None:
     async with novaconsole.connect(guest.url) as console:
         for number in range(20):
             with trio.move_on_after(0.001):
@@ -113,7 +113,7 @@ async def test_matches_come_in_order(guest: Guest) -> None:
         assert await console.expect("word: $") == Match(0, "Pass", "word: ")
 
 
-async def test_an_expectation_may_last_too_long(guest: Guest) -> None:
+async def test_expect_times_out_and_can_be_repeated(guest: Guest) -> None:
     async with novaconsole.connect(guest.url) as console:
         await console.send(b"boot\r\nvm lo")
         with pytest.raises(novaconsole.TimedOut) as caught:
@@ -124,7 +124,7 @@ async def test_an_expectation_may_last_too_long(guest: Guest) -> None:
         assert (await console.expect("login: ")).before == "boot\nvm "
 
 
-async def test_a_bad_pattern_is_told(guest: Guest) -> None:
+async def test_a_bad_pattern_is_a_usage_error(guest: Guest) -> None:
     async with novaconsole.connect(guest.url) as console:
         with pytest.raises(novaconsole.UsageError, match="bad regular expression"):
             await console.expect("(")
@@ -134,7 +134,7 @@ async def test_a_bad_pattern_is_told(guest: Guest) -> None:
 
 
 @pytest.mark.parametrize("is_orderly", [True, False])
-async def test_the_end_of_the_connection_is_told(
+async def test_after_the_end_every_operation_raises_connection_lost(
     guest: Guest, is_orderly: bool
 ) -> None:
     async with novaconsole.connect(guest.url) as console:
@@ -157,7 +157,7 @@ async def test_the_end_of_the_connection_is_told(
         assert [data async for data in console] == []
 
 
-async def test_what_was_sent_before_the_end_is_received_first(guest: Guest) -> None:
+async def test_data_sent_before_the_end_is_received_first(guest: Guest) -> None:
     async with novaconsole.connect(guest.url) as console:
         guest.send(b"login: ")
         guest.drop()
@@ -166,16 +166,16 @@ async def test_what_was_sent_before_the_end_is_received_first(guest: Guest) -> N
             await console.expect("login: ")
 
 
-# ---- errors, none of them in a group
+# ---- errors, never in an exception group
 
 
-async def test_nobody_listens() -> None:
+async def test_a_refused_connection_is_a_connect_error() -> None:
     with nothing_left(), pytest.raises(novaconsole.ConnectError, match="refused"):
         async with novaconsole.connect(f"ws://{LOOPBACK}:{refused_port()}/"):
             pass
 
 
-async def test_a_server_does_not_answer() -> None:
+async def test_a_server_that_does_not_answer_is_a_connect_error() -> None:
     with nothing_left():
         async with serving(mute) as server:
             url = f"ws://{LOOPBACK}:{server.port}/"
@@ -185,14 +185,14 @@ async def test_a_server_does_not_answer() -> None:
                     pass
 
 
-async def test_a_bad_url() -> None:
+async def test_a_bad_url_is_a_usage_error() -> None:
     with pytest.raises(novaconsole.UsageError):
         async with novaconsole.connect("ws://"):
             pass
 
 
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, SystemExit])
-async def test_what_the_caller_raises_comes_out_as_it_is(
+async def test_an_exception_of_the_caller_is_raised_unchanged(
     error: type[BaseException],
 ) -> None:
     mine = error("mine")
@@ -217,11 +217,11 @@ async def test_the_loss_of_one_console_does_not_touch_another(guest: Guest) -> N
             await console.expect("still there")
 
 
-# ---- cancelled
+# ---- cancellation
 
 
 @pytest.mark.parametrize("where", ["connecting", "receiving", "expecting", "sleeping"])
-async def test_it_is_cancelled_at_once_and_nothing_is_left(where: str) -> None:
+async def test_cancellation_is_immediate_and_leaves_nothing_open(where: str) -> None:
     with leaving_nothing() as guest, trio.fail_after(AT_ONCE_SECONDS):
         async with serving(mute) as silent:
             mute_url = f"ws://{LOOPBACK}:{silent.port}/"
@@ -241,7 +241,9 @@ async def test_it_is_cancelled_at_once_and_nothing_is_left(where: str) -> None:
 # ---- a cloud
 
 
-async def test_a_server_by_its_name(configured: FakeCloud, guest: Guest) -> None:
+async def test_a_server_can_be_given_by_name(
+    configured: FakeCloud, guest: Guest
+) -> None:
     configured.add("vm")
     with nothing_left():
         async with novaconsole.connect("vm", cloud="fake") as console:
@@ -251,7 +253,7 @@ async def test_a_server_by_its_name(configured: FakeCloud, guest: Guest) -> None
             assert await console.receive() == b"x"
         with trio.fail_after(AT_ONCE_SECONDS):
             await trio.to_thread.run_sync(guest.wait_closing)
-        # The cloud is in this process; its side of a connection ends a bit later.
+        # The cloud runs in this process; its threads end a moment later.
         wait_until(
             lambda: (
                 not any(
@@ -261,13 +263,13 @@ async def test_a_server_by_its_name(configured: FakeCloud, guest: Guest) -> None
         )
 
 
-async def test_no_such_server(configured: FakeCloud) -> None:
+async def test_an_unknown_server_is_a_cloud_error(configured: FakeCloud) -> None:
     with pytest.raises(novaconsole.CloudError, match="no server 'vm'"):
         async with novaconsole.connect("vm", cloud="fake"):
             pass
 
 
-async def test_a_server_that_is_being_built_may_be_waited_for(
+async def test_with_wait_a_server_that_is_being_built_is_waited_for(
     configured: FakeCloud,
 ) -> None:
     configured.add("vm", status="BUILD", next_statuses=["BUILD", "BUILD", "ACTIVE"])
@@ -279,10 +281,10 @@ async def test_a_server_that_is_being_built_may_be_waited_for(
         assert await console.receive() == b"x"
 
 
-# ---- around it
+# ---- surroundings
 
 
-def test_asyncio_has_it_in_a_thread(guest: Guest) -> None:
+def test_asyncio_programs_can_use_it_in_a_thread(guest: Guest) -> None:
     async def greet() -> str:
         async with novaconsole.connect(guest.url) as console:
             await console.send(b"vm login: ")
@@ -294,7 +296,7 @@ def test_asyncio_has_it_in_a_thread(guest: Guest) -> None:
     assert asyncio.run(main()) == "vm login: "
 
 
-def test_nothing_that_knows_terminals_is_loaded() -> None:
+def test_no_terminal_module_is_loaded() -> None:
     code = """
 import sys
 from novaconsole import connect

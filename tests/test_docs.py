@@ -1,4 +1,4 @@
-"""README and manual page say what the program's own tables say; examples work."""
+"""README and manual page agree with the program's tables; the examples work."""
 
 import importlib.util
 import os
@@ -14,7 +14,8 @@ from novaconsole.console.outcome import EXIT_STATUSES
 from novaconsole.session.escapes import ESCAPES, Escape
 from support import guests
 from support.events import SCHEMA
-from support.fake_cloud import FakeCloud, without_settings, write_clouds
+from support.fake_cloud import FakeCloud, write_clouds
+from support.program import without_settings
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -32,7 +33,7 @@ def test_readme_lists_every_exit_status(status: str, meaning: str) -> None:
 
 
 def script(name: str) -> ModuleType:
-    """A script beside the documentation that makes a part of it."""
+    """A script in docs/ that generates a part of the documentation."""
     spec = importlib.util.spec_from_file_location(name, ROOT / "docs" / f"{name}.py")
     assert spec is not None
     assert spec.loader is not None
@@ -50,7 +51,7 @@ def test_the_picture_shows_the_recorded_session() -> None:
     made = script("picture").picture(ROOT / "docs" / "session.cast")
     assert "](docs/session.svg)" in README
 
-    # How rich draws it may change; what is to be read may not.
+    # The drawing may change with rich; the text may not.
     text = re.findall(r"<text[^>]*>([^<]*)</text>", svg)
     assert text == re.findall(r"<text[^>]*>([^<]*)</text>", made)
     words = "\n".join(text).replace("&#160;", " ")
@@ -59,22 +60,22 @@ def test_the_picture_shows_the_recorded_session() -> None:
     assert set(re.findall(r"token=([^)]*)", words)) == {"***"}
 
 
-def test_the_picture_fetches_nothing() -> None:
+def test_the_picture_loads_nothing_from_elsewhere() -> None:
     svg = (ROOT / "docs" / "session.svg").read_text()
-    # A name, not an address.
+    # The name of the namespace, which is not fetched.
     assert set(re.findall(r"https?://[^\"<]*", svg)) == {"http://www.w3.org/2000/svg"}
     assert all(place.startswith("#") for place in re.findall(r"url\(([^)]*)", svg))
     assert "@import" not in svg
     assert "href" not in svg
 
 
-def test_every_event_and_its_facts_are_documented() -> None:
+def test_every_event_and_its_fields_are_documented() -> None:
     documented = (ROOT / "docs" / "json.md").read_text()
     for event in SCHEMA["oneOf"]:
         name = event["properties"]["event"]["const"]
         (row,) = re.findall(rf"^\| `{name}` \|.*$", documented, re.MULTILINE)
-        for fact in set(event["required"]) - {"version", "event"}:
-            assert f"`{fact}`" in row
+        for field in set(event["required"]) - {"version", "event"}:
+            assert f"`{field}`" in row
 
 
 EXAMPLES = re.findall(r"^```python\n([^`]*)^```", GUIDE, re.MULTILINE)

@@ -1,4 +1,4 @@
-"""Events: one line of JSON, whatever the fields hold."""
+"""Events for programs: one line of JSON, whatever they hold."""
 
 import json
 
@@ -11,7 +11,7 @@ from support.pieces import thorough
 
 @given(st.text())
 @thorough
-def test_any_text_is_one_line_and_is_decoded_unchanged(text: str) -> None:
+def test_any_text_is_one_line_that_comes_back(text: str) -> None:
     line = encode("message", {"text": text})
     assert line.isascii()
     assert line.isprintable()
@@ -19,7 +19,7 @@ def test_any_text_is_one_line_and_is_decoded_unchanged(text: str) -> None:
     assert row == {"version": VERSION, "event": "message", "text": text}
 
 
-def test_fields_of_every_type_are_decoded_unchanged() -> None:
+def test_fields_of_every_type_are_encoded() -> None:
     fields = {"a": None, "b": True, "c": 1, "d": 1.5, "e": ["x"]}
     assert json.loads(encode("any", {**fields})) == {
         "version": 1,

@@ -18,6 +18,7 @@ import pytest
 
 import novaconsole
 from support import structure
+from support.program import command, without_settings
 
 PACKAGE = Path(novaconsole.__file__).parent
 
@@ -233,15 +234,14 @@ class Run(NamedTuple):
 
 
 def run(*arguments: str) -> Run:
-    foreign = ("OS_", "NOVACONSOLE_")
     done = subprocess.run(
-        [sys.executable, "-bb", "-X", "importtime", "-m", "novaconsole", *arguments],
+        [*command("-X", "importtime"), *arguments],
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
         timeout=60,
         check=False,
-        env={k: v for k, v in os.environ.items() if not k.startswith(foreign)},
+        env=without_settings(os.environ),
     )
     lines = done.stderr.splitlines(keepends=True)
     trace = [line for line in lines if line.startswith("import time:")]

@@ -1,4 +1,4 @@
-"""The clients: how each is started, and one of them running on a pty of its own."""
+"""The clients: how each is started, and a client that runs on a pty of its own."""
 
 import contextlib
 import fcntl
@@ -45,9 +45,9 @@ class Place:
 
     Attributes:
         host: its address.
-        port: 0 where the client starts the source itself.
-        remote: the command that does so.
-        ssh: the server that it is run on.
+        port: its TCP port, or 0 if the client starts the source itself.
+        remote: the command that starts it.
+        ssh: the server on which that runs.
     """
 
     host: str
@@ -65,11 +65,11 @@ class Client:
     """A program that attaches a terminal.
 
     Attributes:
-        name: in the table.
-        way: what it speaks to the source; "none" for a program without one.
-        command: that starts it.
-        module: that it needs, to be installed with pip.
-        program: that it needs, to be on the PATH.
+        name: its name in the table.
+        way: how it reaches the source; "none" for a program without one.
+        command: returns the command that starts it.
+        module: a module that it needs, to be installed with pip.
+        program: a program that it needs on the PATH.
     """
 
     name: str
@@ -80,7 +80,7 @@ class Client:
 
     @property
     def missing(self) -> str:
-        """What has to be installed first; empty if nothing."""
+        """What has to be installed first, or an empty string."""
         if self.module and importlib.util.find_spec(self.module) is None:
             return f"pip install {self.name}"
         if self.program and shutil.which(self.program) is None:
@@ -100,7 +100,7 @@ def _ssh(place: Place) -> Sequence[str]:
 PROGRAM = (sys.executable, "-m", "novaconsole")
 IMPORTS = "import trio_websocket, typer"
 
-# Without keepalive, for none of the peers has it.
+# Without keepalive, which none of the peers has.
 NOVACONSOLE = Client(
     "novaconsole", "ws", lambda place: [*PROGRAM, "--url", place.url, "--keepalive=0"]
 )
@@ -126,33 +126,35 @@ INTERPRETER = Client(
 
 
 class Reports:
-    """What the source tells.
+    """The reports of the source.
 
     Args:
-        path: of a FIFO that is made for it.
+        path: of a FIFO, which is created.
     """
 
     def __init__(self, path: Path) -> None:
         os.mkfifo(path)
-        # For reading and writing, so that its end never comes.
+        # For reading and writing, so that it never reports an end of file.
         self.fd = os.open(path, os.O_RDWR | os.O_NONBLOCK)
         self._events: dict[str, dict[str, int]] = {}
-        self._torn = b""
+        self._partial = b""
 
     def has(self, event: str) -> bool:
-        """Whether it has happened."""
+        """Whether this event has been reported."""
         with contextlib.suppress(BlockingIOError):
-            *lines, self._torn = (self._torn + os.read(self.fd, 4096)).split(b"\n")
+            *lines, self._partial = (self._partial + os.read(self.fd, 4096)).split(
+                b"\n"
+            )
             for line in lines:
                 values = json.loads(line)
                 self._events[values.pop("event")] = values
         return event in self._events
 
     def wait(self, event: str, sink: Sink | None = None) -> dict[str, int]:
-        """What belongs to an event; the screen goes on reading meanwhile.
+        """Wait for an event; returns its values.  The screen goes on reading meanwhile.
 
         Raises:
-            Stalled: it did not come.
+            Stalled: it was not reported in time.
         """
         end = time.monotonic() + 60
         if sink is not None:
@@ -164,7 +166,7 @@ class Reports:
 
 
 class Running:
-    """A client at work.
+    """A client that is running.
 
     Args:
         pid: of the client.
@@ -174,8 +176,6 @@ class Running:
         reports: of the source.
         proxy: process id of websockify, if there is one.
 
-    Attributes:
-        as arguments.
     """
 
     def __init__(
@@ -191,7 +191,7 @@ class Running:
         self.keyboard, self.sink, self.reports = keyboard, sink, reports
 
     def wait_for_output(self) -> None:
-        """Until the first bytes of the source are shown."""
+        """Wait until the first bytes of the source are shown."""
         self.sink.read_to(1)
 
     def type(self, data: bytes) -> int:
@@ -210,7 +210,7 @@ class Running:
         return began_at
 
     def wait_for_end(self) -> int:
-        """Show what comes, until the process has ended.
+        """Read its output until the process has ended.
 
         Returns:
             When that was, in nanoseconds of the monotonic clock.
@@ -225,7 +225,7 @@ class Running:
             os.close(fd)
 
     def status(self, name: str) -> int:
-        """A number of /proc/PID/status, VmRSS in KiB or a sum over the threads."""
+        """A number from /proc/PID/status: memory in KiB, others summed over threads."""
         files = [Path(f"/proc/{self.pid}/status")]
         if not name.startswith("Vm"):
             files = list(Path(f"/proc/{self.pid}/task").glob("*/status"))
@@ -234,8 +234,8 @@ class Running:
 
 
 def cpu_seconds(pid: int) -> float:
-    """What a process has used so far, in user space and in the kernel."""
-    # Linux numbers the CPU clock of a process so: clock_getcpuclockid(3).
+    """The CPU time of a process so far, in user space and in the kernel."""
+    # The id of a process's CPU clock on Linux; see clock_getcpuclockid(3).
     return time.clock_gettime((~pid << 3) | 2)
 
 
@@ -250,20 +250,20 @@ def attached(
     messages_on_screen: bool = False,
     way: LongWay = _NO_WAY,
 ) -> Iterator[Running]:
-    """A client that is attached to a source; killed at the end.
+    """A client attached to a source; killed at the end.
 
     Args:
         client: to start.
         source: how the source behaves: the end of its command line.
         ssh: for the client of that name.
         pipe: standard output is a pipe, not the terminal.
-        rate: of the terminal, as Sink has it.
+        rate: of the terminal, as for `Sink`.
         behind_websockify: put the real proxy before the source, which speaks raw TCP.
         messages_on_screen: standard error is the terminal, not a file.
         way: between the source and the client.
 
     Raises:
-        Stalled: something that should have come did not.
+        Stalled: expected output or an expected event did not arrive.
     """
     with ExitStack() as stack:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory()))
@@ -284,7 +284,7 @@ def attached(
         master, slave = pty.openpty()
         stack.callback(os.close, slave)
         stack.callback(os.close, master)
-        tty.setraw(slave)  # not every peer does so
+        tty.setraw(slave)  # not every peer sets raw mode itself
         os.set_blocking(master, False)
         shown, screen = master, slave
         if pipe:
@@ -326,7 +326,7 @@ def _process(
     try:
         yield process
     finally:
-        process.send_signal(signal.SIGKILL)  # nothing, if it has been waited for
+        process.send_signal(signal.SIGKILL)  # no effect if it has been waited for
         process.wait()
 
 
@@ -336,7 +336,10 @@ def _websockify(port: int, directory: Path) -> Iterator[tuple[int, int]]:
     with socket.create_server((_LOOPBACK, 0)) as listener:
         command = [
             *(sys.executable, "-m", "websockify"),
-            *("--inetd", "--run-once"),  # once: in one process, which can be measured
+            *(
+                "--inetd",
+                "--run-once",
+            ),  # --run-once: in one process, which can be measured
             f"{_LOOPBACK}:{port}",
         ]
         with (

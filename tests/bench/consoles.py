@@ -2,9 +2,8 @@
 
     python tests/bench/consoles.py [--consoles 50] [--seconds 10]
 
-Each is attached to a demo guest of its own, in another process.  Measured are the
-consoles at rest, with a ping every 20 seconds, and with a guest that prints a line
-every tenth of a second.
+Each is attached to a demo guest of its own, in another process.  They are measured
+idle, with a ping every 20 seconds, and with guests that print ten lines a second.
 """
 
 import argparse
@@ -49,7 +48,7 @@ def main() -> None:
 
 @contextmanager
 def guests(count: int) -> Iterator[list[str]]:
-    """So many, in a process of their own; their URLs."""
+    """This many guests in a process of their own; yields their URLs."""
     with subprocess.Popen(
         [sys.executable, "-c", _GUESTS, str(count), "sh", "-c", _PRINTING],
         stdin=subprocess.PIPE,
@@ -76,7 +75,7 @@ async def measure(urls: list[str], seconds: float) -> None:
         for console in consoles:
             nursery.start_soon(read, console, received)
         per_console = partial(share, count=count, seconds=seconds)
-        print("at rest:", await per_console(before=before))
+        print("idle:", await per_console(before=before))
         for console in consoles:
             await console.send(b"\r")
         print("with 10 lines a second:", await per_console(before=before))
@@ -96,7 +95,7 @@ async def read(console: SerialConsole, received: list[int]) -> None:
 
 
 async def share(count: int, seconds: float, before: int) -> str:
-    """What one console costs, over so many seconds."""
+    """The cost of one console, measured over this many seconds."""
     await trio.sleep(1)
     cpu = time.process_time()
     await trio.sleep(seconds)

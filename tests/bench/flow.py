@@ -1,4 +1,4 @@
-"""How fast and at what cost bytes go through: output, a steady guest, a paste."""
+"""Throughput and its cost: output, a steady guest, a paste."""
 
 import tempfile
 from collections.abc import Iterator
@@ -77,15 +77,15 @@ def _throughput(
 
 
 class _Flood:
-    """A flood of so many bytes that it takes about a second.
+    """A flood with as many bytes as take about a second.
 
     Args:
         bench: the run.
         client: to measure.
         frame: bytes of payload in a frame.
-        mode: of the source.
-        pipe: as `attached` has it.
-        behind_websockify: as `attached` has it.
+        mode: the behaviour of the source.
+        pipe: as for `attached`.
+        behind_websockify: as for `attached`.
     """
 
     def __init__(
@@ -130,7 +130,7 @@ class _Flood:
             return sample
 
     def _find_total(self) -> int:
-        """Let it run for a moment, which also warms up whatever keeps caches."""
+        """Run for a moment, which also warms up all caches."""
         with self._attached() as client:
             client.wait_for_output()
             sink = client.sink
@@ -168,7 +168,7 @@ def _with_options(*options: str) -> Client:
 
 
 def long_way(bench: Bench) -> Iterator[Figure]:
-    """50 ms to the guest and back: a fast terminal must not make the network wait."""
+    """50 ms to the guest and back: a fast terminal must keep the network busy."""
     what = f"throughput, pty, 4096 B, {_ROUND_TRIP * 1000:g} ms away"
     clients = bench.there(NOVACONSOLE, WEBSOCKET_CLIENT, SOCAT)
     try:
@@ -229,7 +229,7 @@ def steady(bench: Bench) -> Iterator[Figure]:
         source = ("steady", "--period", "0.0002", "--total", str(total))
         with attached(client, *source) as running:
             sink = running.sink
-            # Not at once: the first frames come in one heap.
+            # Later than at once: the first frames arrive together.
             sink.read_to(total // 10)
             start, cpu = sink.last_at, cpu_seconds(running.pid)
             sink.read_to(total)
@@ -248,7 +248,7 @@ def paste(bench: Bench) -> Iterator[Figure]:
     size = 1024 * (128 if bench.quick else 1024)
     clients = bench.there(NOVACONSOLE, WEBSOCKET_CLIENT, PICOWS, SOCAT)
     targets = {WEBSOCKET_CLIENT: Target("≤", 1.2)}
-    line = b"interface eth0 is a line of what somebody pastes"
+    line = b"interface eth0 is one line of a pasted configuration"
     # An escape can follow the end of a line: each may cost something.
     for title, unit in {"lines of 49 B": line + b"\n", "a single line": line}.items():
         what = f"paste of {size // 1024} KiB, {title}"

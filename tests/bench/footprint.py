@@ -1,4 +1,4 @@
-"""What the program takes for itself: time to start, memory, wake-ups."""
+"""What the program itself costs: time to start, memory, wake-ups."""
 
 import subprocess
 import sys
@@ -90,7 +90,7 @@ def _first_byte(client: Client = NOVACONSOLE) -> Sample:
 
 
 def memory(bench: Bench) -> Iterator[Figure]:
-    """The most that was resident, attached, to an interpreter with the packages."""
+    """Peak resident memory when attached, beside an interpreter with the packages."""
 
     def measure(client: Client) -> Sample:
         with attached(client, "hello") as running:
@@ -171,7 +171,7 @@ def _with_keepalive(seconds: float) -> Client:
 
 
 def stuck(bench: Bench) -> Iterator[Figure]:
-    """Growth while a flood meets a terminal that nobody reads."""
+    """Growth while a flood meets a terminal that is not read."""
 
     def measure() -> Sample:
         source = ("interruptible", "--after", "1", "--frame", "256")

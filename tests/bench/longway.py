@@ -1,8 +1,7 @@
-"""A long way on one machine: two network namespaces, and each packet takes its time.
+"""A long distance on one machine: two network namespaces with a delay between them.
 
-Run as a script it is the way itself: a process with the ends of two TUN devices, which
-hands each packet on when its time has come.  It stands in for tc's netem, which not
-every kernel has.
+Run as a script, this is the relay: a process that holds two TUN devices and passes each
+packet on after the delay.  It replaces tc's netem, which not every kernel has.
 """
 
 import fcntl
@@ -25,7 +24,7 @@ _PACKETS_AT_ONCE = 64
 
 
 class NoLongWay(Exception):
-    """There is no such thing on this machine, or to this user."""
+    """This machine or user cannot create network namespaces or TUN devices."""
 
 
 @dataclass(frozen=True)
@@ -33,9 +32,9 @@ class LongWay:
     """Where the two ends are.
 
     Attributes:
-        here: what begins a command of the client's side.
-        there: what begins a command of the server's side.
-        address: of the server's side.
+        here: prefix of commands on the client's side.
+        there: prefix of commands on the server's side.
+        address: the address of the server's side.
     """
 
     here: Sequence[str]
@@ -45,7 +44,7 @@ class LongWay:
 
 @contextmanager
 def long_way(round_trip: float) -> Iterator[LongWay]:
-    """Two networks, as far from one another as a round trip of so many seconds.
+    """Two networks with a round trip of this many seconds between them.
 
     Raises:
         NoLongWay: root, iproute2 and /dev/net/tun are needed.

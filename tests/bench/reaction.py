@@ -1,4 +1,4 @@
-"""How soon something happens: echo of a key, Ctrl-C and `~.` under a flood."""
+"""Reaction times: the echo of a key, Ctrl-C and `~.` under a flood."""
 
 import random
 import statistics
@@ -21,14 +21,14 @@ from bench.suite import OURS, Bench, Sample, figure, for_each
 _CTRL_C = b"\x03"
 _FLOOD_FRAME = "256"
 _SLOW = {"1 MB/s": 1_000_000, "100 kB/s": 100_000}
-# A sender on loopback buffers 2.5 MB unasked, for its segments are 64 KiB; on Ethernet
-# 87 kB.  Only what is beyond the sender is the client's to bound.
+# A sender on loopback buffers 2.5 MB by default, because its segments are 64 KiB; on
+# Ethernet it buffers 87 kB.  The client can bound only what has left the sender.
 _SMALL_SEND_BUFFER = ("--unsent", str(64 * 1024))
 _P50, _P99 = "p50 µs", "p99 µs"
 
 
 def echo(bench: Bench) -> Iterator[Figure]:
-    """A key on the terminal, until its echo is there."""
+    """From a key on the terminal to its echo."""
     keys = 100 if bench.quick else 500
 
     def measure(client: Client) -> Sample:
@@ -38,7 +38,7 @@ def echo(bench: Bench) -> Iterator[Figure]:
             running.wait_for_output()
             sink = running.sink
             for number in range(keys):
-                # As no clock of anybody's ticks, and slower than what is paced.
+                # In step with no clock, and slower than any pacing.
                 time.sleep(pause.uniform(0.004, 0.008))
                 expected = sink.seen + 1
                 typed_at = running.type(b"abcdefgh"[number % 8 :][:1])
@@ -59,7 +59,7 @@ def echo(bench: Bench) -> Iterator[Figure]:
 
 
 def interrupt(bench: Bench) -> Iterator[Figure]:
-    """Ctrl-C under a flood: how soon the guest has it, and how much is shown then."""
+    """Ctrl-C under a flood: time until the guest has it, and output shown since."""
     clients = bench.there(NOVACONSOLE, OPENSSH, WEBSOCKET_CLIENT)
     targets = {OPENSSH: Target("≤", 0.6)}
     for title, rate, buffer in (
@@ -91,7 +91,7 @@ def _interrupt(
         typed_at = running.type(_CTRL_C)
         stopped = running.reports.wait("interrupted", running.sink)
         sink = running.sink
-        # To the last byte, at the terminal's speed: nothing may be missing.
+        # To the last byte, at the terminal's speed, to see that none is missing.
         sink.read_to(stopped["total"])
         sample = {"ms": (stopped["at"] - typed_at) / 1e6}
         if rate is not None:

@@ -1,4 +1,4 @@
-"""Figures: a ratio to a peer, or an amount, each with its target; a table and JSON."""
+"""Figures: ratios to a peer or amounts, each with a target; as a table and as JSON."""
 
 import json
 import operator
@@ -62,7 +62,7 @@ class Figure:
 
     @property
     def value(self) -> float | None:
-        """Median by median, or the median amount; None if something is missing."""
+        """The ratio of the medians, or the median amount; None without samples."""
         if not self.ours or (self.peer and not self.theirs):
             return None
         ours = statistics.median(self.ours)
@@ -75,7 +75,7 @@ class Figure:
             return None
         values = [*self.ours]
         if self.peer:
-            # Each pair ran side by side in time, so it drifts less than the samples.
+            # The runs of a pair follow each other, so pairs drift less than samples do.
             pairs = zip(self.ours, self.theirs, strict=False)
             values = [ours / theirs for ours, theirs in pairs]
         return min(values), max(values)
@@ -132,7 +132,7 @@ def _median(samples: Sequence[float]) -> str:
 
 
 def _short(number: float) -> str:
-    """Three digits that count, and no exponent."""
+    """Three significant digits, without an exponent."""
     return f"{number:.0f}" if abs(number) >= 100 else f"{number:.3g}"
 
 
@@ -152,7 +152,7 @@ def table(figures: Iterable[Figure]) -> str:
 def write_json(
     file: Path, figures: Iterable[Figure], remarks: Sequence[str], **run: object
 ) -> None:
-    """Everything that was measured, sample by sample.
+    """Write every sample as JSON.
 
     Args:
         file: to write.

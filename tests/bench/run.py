@@ -2,7 +2,7 @@
 
     python tests/bench/run.py [NAME ...] [--pairs 5] [--json FILE]
 
-Each value is ours divided by the peer's, median by median, of runs that took turns.
+Each value is our median divided by the peer's, from runs that took turns.
 """
 
 import argparse
@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[1]))  # that of the tests
+sys.path.insert(0, str(Path(__file__).parents[1]))  # the directory of the tests
 
 from bench import flow, footprint, reaction
 from bench.report import Figure, table, write_json
@@ -48,12 +48,18 @@ def main() -> None:
         epilog=f"names: {' '.join(GROUPS)}",
     )
     parser.add_argument(
-        "names", nargs="*", metavar="NAME", help="all, if none is given"
+        "names", nargs="*", metavar="NAME", help="what to measure [default: everything]"
     )
-    parser.add_argument("--pairs", type=int, default=5, help="runs of each client; 5")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write it all here")
     parser.add_argument(
-        "--quick", action="store_true", help="small sizes: only to see that it works"
+        "--pairs", type=int, default=5, help="runs of each client [default: 5]"
+    )
+    parser.add_argument(
+        "--json", type=Path, metavar="FILE", help="write all samples to this file"
+    )
+    parser.add_argument(
+        "--quick",
+        action="store_true",
+        help="small sizes, only to check that everything works",
     )
     options = parser.parse_args()
     if unknown := set(options.names) - set(GROUPS):

@@ -1,20 +1,20 @@
-"""The screen: reads what a client shows, at full speed or as a slow terminal."""
+"""The screen: reads a client's output, at full speed or like a slow terminal."""
 
 import os
 import select
 import time
 from collections.abc import Callable
 
-# A terminal driver gives 4 KiB a read at most, a pipe 64 KiB.
+# A read returns at most 4 KiB from a terminal driver, and 64 KiB from a pipe.
 _READ_BYTES = 64 * 1024
 _SLOW_READS_PER_SECOND = 100
 _SLOW_READ_BYTES = 4096
-_LATE_NS = 10_000_000  # what a slow terminal may make up for
+_LATE_NS = 10_000_000  # how far a slow terminal may fall behind and catch up
 _STUCK_NS = 60_000_000_000
 
 
 class Stalled(Exception):
-    """What was waited for did not come."""
+    """Expected output or an expected event did not arrive in time."""
 
 
 class Sink:
@@ -57,7 +57,7 @@ class Sink:
         also: int | None = None,
         seconds: float = 60.0,
     ) -> None:
-        """Read until a condition holds; it is looked at after each read.
+        """Read until a condition holds; it is checked after each read.
 
         Args:
             done: the condition.
@@ -79,7 +79,7 @@ class Sink:
                 _wait([self.fd], also, end - now)
 
     def read_to(self, total: int) -> None:
-        """Read until so many bytes have come, from the first on.
+        """Read until this many bytes have arrived in all.
 
         Raises:
             Stalled: it took too long.

@@ -1,19 +1,16 @@
 """A guest that is faster than its clients; run as a script, in a process of its own.
 
-It serves one client over websocket, raw TCP, or, behind sshd, its own terminal.  All
-frames are built beforehand, for a source that has to think measures itself.  What it
-has to tell goes as JSON lines to a FIFO, with the time of CLOCK_MONOTONIC, which is
-the same in every process.
+It serves one client over a websocket, over raw TCP or, behind sshd, over its own
+terminal.  All frames are built beforehand, because a source that has to compute would
+measure itself.  It reports events as JSON lines to a FIFO, with the time of
+CLOCK_MONOTONIC, which is the same in every process.
 """
 
 import argparse
-import base64
-import hashlib
 import json
 import os
 import select
 import socket
-import struct
 import sys
 import time
 import tty
@@ -21,10 +18,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
+sys.path.insert(0, str(Path(__file__).parents[1]))  # the directory of the tests
+
+from support.frames import BINARY, CLOSE, Frame, FrameReader, acceptance, header
+
 CTRL_C = b"\x03"
 HELLO = b"."
-_ACCEPT_GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
-_BINARY, _CLOSE = 2, 8
 _BLOCK_BYTES = 1024 * 1024
 _WRITE_BYTES = 256 * 1024
 _LINE = b"[   12.345678] systemd[1]: Started a unit of the guest, as they do.\r\n"
@@ -42,21 +41,14 @@ class Way:
     def __init__(self, reader: int, writer: int, *, framed: bool) -> None:
         self.reader, self.writer = reader, writer
         self._framed = framed
-        self._pending = b""
+        self._frames = FrameReader()
 
     def encoded(self, payload: bytes) -> bytes:
-        """The payload as one frame (RFC 6455, section 5.2), or as it is."""
-        if not self._framed:
-            return payload
-        size = len(payload)
-        if size < 126:
-            return bytes((0x80 | _BINARY, size)) + payload
-        if size < 65536:
-            return struct.pack("!BBH", 0x80 | _BINARY, 126, size) + payload
-        return struct.pack("!BBQ", 0x80 | _BINARY, 127, size) + payload
+        """The payload as one frame, or unchanged if the way has no frames."""
+        return Frame(BINARY, payload).encoded() if self._framed else payload
 
     def send(self, data: bytes | memoryview) -> None:
-        """Write all of what is encoded already."""
+        """Write all of the data, which is encoded already."""
         view = memoryview(data)
         while view:
             try:
@@ -68,7 +60,7 @@ class Way:
         """What the client sent, frame by frame.
 
         Raises:
-            EOFError: it has left.
+            EOFError: the client has closed the connection.
         """
         data = os.read(self.reader, _WRITE_BYTES)
         if not data:
@@ -76,27 +68,13 @@ class Way:
         return self._payloads(data) if self._framed else [data]
 
     def _payloads(self, data: bytes) -> list[bytes]:
-        data, payloads, start = self._pending + data, [], 0
-        while len(data) >= start + 6:
-            opcode, size, body = data[start] & 15, data[start + 1] & 127, start + 2
-            if size >= 126:
-                width = 2 if size == 126 else 8
-                size = int.from_bytes(data[body : body + width])
-                body += width
-            if len(data) < body + 4 + size:
-                break
-            if opcode == _CLOSE:
+        self._frames.feed(data)
+        payloads = []
+        while frame := self._frames.next_frame():
+            if frame.opcode == CLOSE:
                 raise EOFError
-            key, start = data[body : body + 4], body + 4 + size
-            payloads.append(_unmasked(data[body + 4 : start], key))
-        self._pending = data[start:]
+            payloads.append(frame.payload)
         return payloads
-
-
-def _unmasked(payload: bytes, key: bytes) -> bytes:
-    mask = (key * (len(payload) // 4 + 1))[: len(payload)]
-    number = int.from_bytes(payload) ^ int.from_bytes(mask)
-    return number.to_bytes(len(payload))
 
 
 class Block:
@@ -120,12 +98,12 @@ class Block:
 
 
 class ConsoleSource:
-    """What the guest does; one method for each way to behave.
+    """The guest, with one method for each behaviour.
 
     Args:
         way: to the client.
         options: of the command line.
-        report: takes an event and what belongs to it.
+        report: called with an event and its values.
     """
 
     def __init__(
@@ -134,7 +112,7 @@ class ConsoleSource:
         self._way, self._options, self._report = way, options, report
 
     def flood(self) -> None:
-        """Send `--total` bytes of payload, rounded up to whole frames; 0: for ever."""
+        """Send `--total` bytes of payload, rounded up to frames; 0 means for ever."""
         block = Block(self._way, self._options.frame)
         left = -(-self._options.total // block.payload) * block.frame or None
         while left is None:
@@ -146,7 +124,7 @@ class ConsoleSource:
         self.idle()
 
     def drip(self) -> None:
-        """As `flood`, with a write for each frame, as qemu does it."""
+        """Like `flood`, with one write for each frame, as qemu does it."""
         frame = bytes(Block(self._way, self._options.frame).data[: self._options.frame])
         count = -(-self._options.total // self._options.frame) or 2**62
         for _ in range(count):
@@ -164,14 +142,14 @@ class ConsoleSource:
         self.idle()
 
     def echo(self) -> None:
-        """Send back what comes."""
+        """Send back what arrives."""
         self._way.send(self._way.encoded(HELLO))
         while True:
             for payload in self._way.receive():
                 self._way.send(self._way.encoded(payload))
 
     def interruptible(self) -> None:
-        """Flood from `--after` seconds on, until Ctrl-C comes."""
+        """Flood from `--after` seconds on, until Ctrl-C arrives."""
         way, block, sent = self._way, Block(self._way, self._options.frame), 0
         way.send(way.encoded(HELLO))
         time.sleep(self._options.after)
@@ -189,11 +167,11 @@ class ConsoleSource:
                 except BlockingIOError:
                     pass
         at = time.monotonic_ns()
-        torn = -sent % block.frame
+        partial = -sent % block.frame
         start = sent % len(block.data)
-        shown = (sent + torn) // block.frame * block.payload + len(HELLO)
+        shown = (sent + partial) // block.frame * block.payload + len(HELLO)
         self._report("interrupted", at=at, total=shown)
-        way.send(block.data[start : start + torn])
+        way.send(block.data[start : start + partial])
         os.set_blocking(way.reader, True)
         self.idle()
 
@@ -207,7 +185,7 @@ class ConsoleSource:
         self.idle()
 
     def hello(self) -> None:
-        """Say one byte, and no more."""
+        """Send one byte and no more."""
         self._way.send(self._way.encoded(HELLO))
         self.idle()
 
@@ -219,7 +197,7 @@ class ConsoleSource:
 
 def _accept(listener: socket.socket, unsent: int, *, framed: bool) -> Way:
     client, _ = listener.accept()
-    if framed:  # qemu, for one, leaves it to Nagle to join what it writes
+    if framed:  # raw TCP is qemu's, which leaves Nagle's algorithm on
         client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     if unsent:
         client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, unsent)
@@ -233,27 +211,15 @@ def _accept(listener: socket.socket, unsent: int, *, framed: bool) -> Way:
 
 
 def _upgrade(request: bytes) -> bytes:
-    fields = {}
-    for line in request.split(b"\r\n")[1:]:
-        name, _, value = line.partition(b":")
-        fields[name.strip().lower()] = value.strip()
-    key = hashlib.sha1(fields[b"sec-websocket-key"] + _ACCEPT_GUID).digest()
-    answer = [
-        b"HTTP/1.1 101 Switching Protocols",
-        b"Upgrade: websocket",
-        b"Connection: Upgrade",
-        b"Sec-WebSocket-Accept: " + base64.b64encode(key),
-    ]
-    if b"sec-websocket-protocol" in fields:
-        answer.append(b"Sec-WebSocket-Protocol: binary")
-    return b"\r\n".join(answer) + b"\r\n\r\n"
+    offer = header(request, "Sec-WebSocket-Protocol")
+    return acceptance(request, b"Sec-WebSocket-Protocol: binary\r\n" if offer else b"")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("reports", type=Path, help="FIFO")
     parser.add_argument("way", choices=["ws", "tcp", "stdio"])
-    parser.add_argument("mode", help="a method of Source")
+    parser.add_argument("mode", help="a method of ConsoleSource")
     parser.add_argument("--host", default="127.0.0.1", help="to listen on")
     parser.add_argument("--frame", type=int, default=16, help="bytes of payload")
     parser.add_argument("--total", type=int, default=0, help="bytes of payload")

@@ -34,7 +34,7 @@ _CLIENT_OPTIONS = {
 
 
 class NoSSH(Exception):
-    """There is no server, or it does not let us in."""
+    """The server cannot be started or refuses the login."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ def ssh_server(directory: Path) -> Iterator[SSH]:
     """Start the server; it ends with the block.
 
     Args:
-        directory: for keys and configuration, readable by nobody else.
+        directory: for keys and configuration, readable by its owner only.
 
     Raises:
         NoSSH: as its message says.
@@ -73,7 +73,7 @@ def ssh_server(directory: Path) -> Iterator[SSH]:
     sshd = shutil.which("sshd", path=path)
     if sshd is None or shutil.which("ssh") is None:
         raise NoSSH("no sshd (Debian: openssh-server)" if not sshd else "no ssh")
-    with suppress(OSError):  # as the service does it that is not running here
+    with suppress(OSError):  # as the system's service does
         Path("/run/sshd").mkdir(exist_ok=True)
     for name in ("host", "user"):
         subprocess.run(

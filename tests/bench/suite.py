@@ -1,4 +1,4 @@
-"""One run of the suite: who takes part, whose turn it is, and what is remarked."""
+"""One run of the suite: the clients that take part, their turns, and remarks."""
 
 import importlib.util
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -32,7 +32,7 @@ class Bench:
     remarks: list[str] = field(default_factory=list)
 
     def there(self, *clients: Client) -> list[Client]:
-        """Those that are installed; the others are remarked once."""
+        """The clients that are installed; the others are remarked on once."""
         for client in clients:
             if client.missing:
                 self.remark(f"{client.name}: skipped: {client.missing}")
@@ -43,7 +43,7 @@ class Bench:
         ]
 
     def has_websockify(self, what: str) -> bool:
-        """Whether the real proxy is installed; remarked if not."""
+        """Whether the real proxy is installed; if not, a remark says so."""
         if importlib.util.find_spec("websockify") is None:
             self.remark(f"{what}: skipped: pip install websockify")
             return False
@@ -60,7 +60,7 @@ class Bench:
         *,
         times: int | None = None,
     ) -> dict[str, list[Sample]]:
-        """Measure A B A B …; who fails takes no further part.
+        """Measure A B A B …; a client that fails takes no further part.
 
         Args:
             what: is measured, for remarks.
@@ -110,5 +110,5 @@ def figure(
 def for_each(
     clients: Iterable[Client], measure: Callable[[Client], Sample]
 ) -> dict[str, Callable[[], Sample]]:
-    """The same measurement, of each client."""
+    """The same measurement for each client."""
     return {client.name: partial(measure, client) for client in clients}

@@ -1,12 +1,11 @@
 """The command line: what is wrong is said before anything happens, the rest works."""
 
-import os
 import re
+import shutil
 import signal
 import socket
 import stat
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -18,17 +17,17 @@ from typing import NamedTuple
 
 import pexpect
 import pytest
-import trustme
 import typer
 
 import novaconsole
 import support.fake_cloud as fake
 from novaconsole import __main__
 from novaconsole.cli import app as cli
+from support import program
+from support.certificates import Certificates
 from support.fake_cloud import FakeCloud, write_clouds
 from support.guests import over_websocket
 
-PROGRAM = [sys.executable, "-m", "novaconsole"]
 TOKEN = "33334444-token-of-a-url"
 URL = f"ws://127.0.0.1:9/?token={TOKEN}"
 # Starting Python and openstacksdk takes a second where the machine is busy.
@@ -43,10 +42,7 @@ class Runner:
     environment: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.environment = fake.without_settings(os.environ) | {
-            "HOME": str(self.home),
-            "XDG_CONFIG_HOME": str(self.home / ".config"),
-        }
+        self.environment = program.environment(self.home)
 
     def configure(self, **clouds: dict[str, object]) -> None:
         path = write_clouds(self.home / "my-clouds.yaml", **clouds)
@@ -55,16 +51,7 @@ class Runner:
     def __call__(
         self, *argv: str, env: Mapping[str, str] = {}, typed: str = ""
     ) -> subprocess.CompletedProcess[str]:
-        done = subprocess.run(
-            [*PROGRAM, *argv],
-            env=self.environment | dict(env),
-            cwd=self.home,
-            input=typed,
-            capture_output=True,
-            text=True,
-            timeout=SECONDS,
-            check=False,
-        )
+        done = self.with_command(program.PROGRAM, *argv, env=env, typed=typed)
         foreign = [
             line
             for line in done.stderr.splitlines()
@@ -74,24 +61,27 @@ class Runner:
         assert not [s for s in (*fake.SECRETS, TOKEN) if s in done.stdout + done.stderr]
         return done
 
-    def popen(self, *argv: str) -> subprocess.Popen[bytes]:
-        return subprocess.Popen(
-            [*PROGRAM, *argv],
-            env=self.environment,
-            cwd=self.home,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-        )
-
-    def on_a_terminal(self, *argv: str) -> "pexpect.spawn[bytes]":
-        return pexpect.spawn(
-            PROGRAM[0],
-            [*PROGRAM[1:], *argv],
-            env=self.environment,
-            cwd=str(self.home),
+    def with_command(
+        self,
+        command: Sequence[str],
+        *argv: str,
+        env: Mapping[str, str] = {},
+        typed: str = "",
+    ) -> subprocess.CompletedProcess[str]:
+        """Run the program by another command than the usual."""
+        done = program.run(
+            self.home,
+            *argv,
+            command=command,
+            typed=typed.encode(),
             timeout=SECONDS,
+            variables=self.environment | dict(env),
         )
+        out, err = (
+            stream.decode().replace("\r\n", "\n")
+            for stream in (done.stdout, done.stderr)
+        )
+        return subprocess.CompletedProcess(done.args, done.returncode, out, err)
 
 
 @pytest.fixture
@@ -487,14 +477,7 @@ def test_only_what_is_needed_is_imported(
     if argv == ["--url"]:
         argv = ["--url", cloud.console_url]
 
-    done = subprocess.run(
-        [sys.executable, "-X", "importtime", "-m", "novaconsole", *argv],
-        env=run.environment,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=SECONDS,
-    )
+    done = run.with_command(program.command("-X", "importtime"), *argv)
 
     modules = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
     assert "novaconsole.cli.app" in modules
@@ -593,10 +576,14 @@ def test_a_console_url_that_is_none_is_the_fault_of_the_cloud(
     ],
 )
 def test_libraries_do_not_talk_into_standard_error(
-    run: Runner, cloud: FakeCloud, configured: dict[str, object], argv: list[str]
+    run: Runner,
+    cloud: FakeCloud,
+    certificates: Certificates,
+    configured: dict[str, object],
+    argv: list[str],
 ) -> None:
     """Every run checks that its lines are ours; these make openstacksdk warn."""
-    trustme.CA().cert_pem.write_to_path(run.home / "ca.pem")
+    shutil.copy(certificates.cacert, run.home / "ca.pem")
     run.configure(fake=cloud.config(**configured))
 
     assert "cannot connect" in run("vm", "--cloud", "fake", *argv).stderr
@@ -655,16 +642,14 @@ def test_debug_shows_what_went_wrong_and_no_secret(
 
 def test_the_escape_character_may_be_attached_to_its_option(run: Runner) -> None:
     with over_websocket("sh", "-c", ANSWERING) as url:
-        terminal = run.on_a_terminal("-e@", url)
-        try:
+        started = program.on_a_terminal(run.home, "-e@", url, variables=run.environment)
+        with started as terminal:
             terminal.expect_exact('type "@." to disconnect')
             terminal.send(b"~.\r")
             terminal.expect_exact("got ~.")
             terminal.send(b"@.")
             terminal.expect_exact("disconnected from")
             terminal.expect(pexpect.EOF)
-        finally:
-            terminal.close(force=True)
     assert terminal.exitstatus == 0
 
 
@@ -680,29 +665,29 @@ def test_a_signal_ends_the_wait_for_a_slow_cloud(
     run: Runner, cloud: FakeCloud, path: str, signum: signal.Signals
 ) -> None:
     cloud.stall(path)
-    with run.popen("vm", "--cloud", "fake") as program:
+    arguments = ("vm", "--cloud", "fake")
+    with program.piped(run.home, *arguments, variables=run.environment) as process:
         cloud.wait_for_request(path)
         start = time.monotonic()
-        program.send_signal(signum)
-        output, messages = program.communicate(timeout=SECONDS)
+        process.send_signal(signum)
+        output, messages = process.communicate(timeout=SECONDS)
 
     assert time.monotonic() - start < 1  # the cloud would not answer at all
-    assert program.returncode == 128 + signum
+    assert process.returncode == 128 + signum
     assert (output, messages) == (b"", b"")
 
 
 def test_ctrl_c_ends_the_wait_for_a_slow_cloud(run: Runner, cloud: FakeCloud) -> None:
     cloud.stall("/identity/v3/auth/tokens")
-    terminal = run.on_a_terminal("vm", "--cloud", "fake")
-    try:
+    arguments = ("vm", "--cloud", "fake")
+    started = program.on_a_terminal(run.home, *arguments, variables=run.environment)
+    with started as terminal:
         cloud.wait_for_request("/identity/v3/auth/tokens")
         start = time.monotonic()
         terminal.sendintr()
         terminal.expect(pexpect.EOF)
         assert time.monotonic() - start < 1
         assert terminal.before == b"^C"
-    finally:
-        terminal.close(force=True)
     assert terminal.exitstatus == 130
 
 
@@ -745,12 +730,7 @@ class Bash:
 
 @pytest.fixture
 def bash(run: Runner, tmp_path: Path) -> Bash:
-    directory = tmp_path / "bin"
-    directory.mkdir()
-    command = directory / "novaconsole"
-    command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m novaconsole "$@"\n')
-    command.chmod(0o755)
-    return Bash(run, directory)
+    return Bash(run, program.install(tmp_path).parent)
 
 
 @pytest.mark.parametrize("option", ["--cloud", "--os-cloud"])

@@ -1,14 +1,13 @@
 """Fixtures for the cloud: a fake one that is configured, with and without TLS."""
 
-import ssl
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import trustme
 
 import support.fake_cloud as fake
+from support.certificates import Certificates
 from support.cloud_client import Configure, SecureCloud
 from support.fake_cloud import FakeCloud, write_clouds
 
@@ -29,13 +28,11 @@ def configure(
 
 
 @pytest.fixture
-def secure(tmp_path: Path) -> Iterator[SecureCloud]:
-    ca = trustme.CA()
-    ca.cert_pem.write_to_path(tmp_path / "cloud-ca.pem")
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    ca.issue_cert("127.0.0.1").configure_cert(context)
+def secure(tmp_path: Path, certificates: Certificates) -> Iterator[SecureCloud]:
+    """The cloud behind TLS, with a certificate that must be trusted first."""
+    context = certificates.server_context(certificates.good)
     with fake.fake_cloud(context) as cloud:
         cloud.add("vm")
-        secure = SecureCloud(cloud, tmp_path / "cloud-ca.pem", tmp_path / "clouds.yaml")
+        secure = SecureCloud(cloud, certificates.cacert, tmp_path / "clouds.yaml")
         secure.configure()
         yield secure

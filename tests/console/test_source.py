@@ -30,6 +30,7 @@ from novaconsole.errors import (
 )
 from novaconsole.network.target import Target, TLSOptions
 from support.fake_cloud import FakeCloud, write_clouds
+from support.servers import AT_ONCE_SECONDS
 
 # What openstacksdk deprecates of itself is its own business.
 pytestmark = pytest.mark.filterwarnings(r"ignore:::openstack\.")
@@ -281,7 +282,7 @@ async def test_the_console_log_is_to_be_had_where_the_console_is_not(
 
 @pytest.mark.parametrize("asks", ["locate", "server", "console_log"])
 async def test_a_cloud_that_is_slow_is_not_waited_for(
-    cloud: FakeCloud, source: CloudSource, asks: str
+    cloud: FakeCloud, source: CloudSource, asks: str, nursery: trio.Nursery
 ) -> None:
     """The thread is left behind; it ends when the cloud answers, or with us."""
     server = cloud.add("vm")
@@ -295,10 +296,20 @@ async def test_a_cloud_that_is_slow_is_not_waited_for(
         "console_log": lambda: source.console_log(),
     }
 
+    hung = trio.Event()
+
+    async def end_a_hang() -> None:
+        """No cancellation ends a thread that is waited for; an answer does."""
+        await trio.sleep(AT_ONCE_SECONDS)
+        hung.set()
+        cloud.release()
+
+    nursery.start_soon(end_a_hang)
     async with trio.open_nursery() as asking:
         asking.start_soon(questions[asks])
         await trio.to_thread.run_sync(cloud.wait_for_request, path)
         asking.cancel_scope.cancel()
+    assert not hung.is_set()
 
 
 # ---- no cloud

@@ -1,4 +1,4 @@
-"""A shell for which the fake cloud is the cloud."""
+"""A shell whose configuration names the fake cloud."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The demo: a shell to try things on, of which nothing stays."""
+"""The demo: a shell to try things on, which leaves no process behind."""
 
 import os
 import re
@@ -12,7 +12,7 @@ import pytest
 
 from support.shell import Shell, is_alive, unchanged, wait_until
 
-# To be started in the demo's shell.
+# Started in the demo's shell.
 JOBS = ("sleep 1000 &", "sleep 1001 | sleep 1002 &")
 STUBBORN_JOBS = ("(trap '' HUP TERM; exec sleep 1003) &",)
 PID = re.compile(rb"pid (\d+)\r\n")
@@ -20,7 +20,7 @@ PID = re.compile(rb"pid (\d+)\r\n")
 
 @contextmanager
 def demo(shell: Shell, *jobs: str) -> Iterator[set[int]]:
-    """A demo with jobs in the background; the processes that must not stay."""
+    """A demo with background jobs; yields the processes that must not survive it."""
     shell.attach("--demo")
     shell.type("".join(f"{job}\r" for job in jobs).encode() + b"echo pid $$\r")
     leader = int(shell.expect(PID)[0])
@@ -61,11 +61,11 @@ WAYS_OUT: dict[str, tuple[Callable[[Shell], None], int]] = {
         pytest.param("bash", (), id="bash"),
         pytest.param("bash", JOBS, id="bash, jobs"),
         pytest.param("bash", STUBBORN_JOBS, id="bash, stubborn jobs"),
-        pytest.param("sh", JOBS, id="sh, jobs"),  # does not tell its jobs of its end
+        pytest.param("sh", JOBS, id="sh, jobs"),  # sends its jobs no SIGHUP
     ],
 )
 @pytest.mark.parametrize("way", WAYS_OUT)
-def test_no_process_stays(
+def test_no_process_survives_the_demo(
     tmp_path: Path, way: str, kind: str, jobs: tuple[str, ...]
 ) -> None:
     leave, status = WAYS_OUT[way]
@@ -81,13 +81,13 @@ def test_no_process_stays(
         wait_until(lambda: not any(map(is_alive, pids)))
 
 
-def test_no_process_stays_when_the_terminal_goes(tmp_path: Path) -> None:
+def test_no_process_survives_the_end_of_the_terminal(tmp_path: Path) -> None:
     with Shell(tmp_path) as shell, demo(shell, *JOBS, *STUBBORN_JOBS) as pids:
         shell.hang_up()
         wait_until(lambda: not any(map(is_alive, pids)))
 
 
-def test_no_process_stays_of_a_demo_without_a_terminal(tmp_path: Path) -> None:
+def test_no_process_survives_a_demo_without_a_terminal(tmp_path: Path) -> None:
     with Shell(tmp_path) as shell, unchanged(shell):
         command = "echo 'sleep 1000 & echo pid $!; echo pid $$' | novaconsole --demo"
         assert shell.run(f"{command} > shown")[0] == 0
@@ -96,7 +96,9 @@ def test_no_process_stays_of_a_demo_without_a_terminal(tmp_path: Path) -> None:
         wait_until(lambda: not any(is_alive(int(pid)) for pid in pids))
 
 
-def test_it_is_the_users_shell_on_a_terminal_of_the_users_size(tmp_path: Path) -> None:
+def test_the_demo_runs_the_users_shell_in_the_size_of_the_terminal(
+    tmp_path: Path,
+) -> None:
     with Shell(tmp_path) as shell, unchanged(shell):
         shell.resize(columns=97, lines=31)
         shell.attach("--demo")
@@ -110,7 +112,7 @@ def test_it_is_the_users_shell_on_a_terminal_of_the_users_size(tmp_path: Path) -
         assert b"/?token=***)\r\n" in shell.output
 
 
-def test_ctrl_c_is_for_the_shell_in_the_demo(tmp_path: Path) -> None:
+def test_ctrl_c_goes_to_the_shell_in_the_demo(tmp_path: Path) -> None:
     with Shell(tmp_path) as shell, unchanged(shell):
         shell.attach("--demo")
         shell.type(b"trap 'echo int''errupted' INT; echo rea''dy\r")
@@ -121,7 +123,7 @@ def test_ctrl_c_is_for_the_shell_in_the_demo(tmp_path: Path) -> None:
         assert shell.prompt() == 0
 
 
-def test_a_session_may_be_suspended_and_logged(tmp_path: Path) -> None:
+def test_a_demo_can_be_suspended_and_logged(tmp_path: Path) -> None:
     with Shell(tmp_path) as shell, unchanged(shell):
         shell.attach("--demo --log log")
         shell.type(b"echo bef''ore\r")
@@ -138,7 +140,7 @@ def test_a_session_may_be_suspended_and_logged(tmp_path: Path) -> None:
     assert log.index(b"before\r\n") < log.index(b"after\r\n")
 
 
-def test_a_user_without_a_shell_variable(tmp_path: Path) -> None:
+def test_without_the_variable_shell_the_demo_runs_some_shell(tmp_path: Path) -> None:
     with Shell(tmp_path) as shell, unchanged(shell):
         shell.run("unset SHELL")
         shell.attach("--demo")

@@ -1,4 +1,4 @@
-"""Escapes and bytes as a person types, pastes and sees them."""
+"""Escapes and bytes as a user types, pastes and sees them."""
 
 import random
 from pathlib import Path
@@ -44,13 +44,13 @@ def test_what_is_typed_arrives(tmp_path: Path, typed: bytes, received: bytes) ->
         [b"ls\n~", b"."],
         [b"~v~V~?~."],
         [b"~~\r~."],
-        # The terminal answers the guest's question; nobody has typed.
+        # The terminal's reply to a query of the guest; not typed by the user.
         [b"\x1b[24;80R~."],
         [b"\r\x1b[24;80R", b"~", b"\x1b[24;1R", b"."],
         [b"\x1b]11;rgb:0000/0000/0000\x1b\\~."],
     ],
 )
-def test_the_escape_is_found_however_it_is_cut(
+def test_the_escape_is_recognised_in_any_pieces(
     tmp_path: Path, keys: list[bytes]
 ) -> None:
     with Guest() as guest, Shell(tmp_path) as shell, unchanged(shell):
@@ -72,7 +72,7 @@ def test_the_escape_is_found_however_it_is_cut(
         ("-e ^]", "^]", b"\x1d"),
     ],
 )
-def test_another_escape_character(
+def test_another_escape_character_takes_the_place_of_the_tilde(
     tmp_path: Path, option: str, shown: str, key: bytes
 ) -> None:
     with Guest() as guest, Shell(tmp_path) as shell, unchanged(shell):
@@ -84,7 +84,7 @@ def test_another_escape_character(
         assert shell.prompt() == 0
 
 
-def test_without_an_escape_character_the_link_is_8_bit_clean(tmp_path: Path) -> None:
+def test_without_an_escape_character_the_session_is_8_bit_clean(tmp_path: Path) -> None:
     typed = b"\r~.\n~?\r~" + CTRL_Z + ALL_BYTES + b"\r~."
     with Guest() as guest, Shell(tmp_path) as shell, unchanged(shell):
         shell.start(f"novaconsole -e none {guest.url}")
@@ -97,7 +97,7 @@ def test_without_an_escape_character_the_link_is_8_bit_clean(tmp_path: Path) -> 
     assert guest.received == typed
 
 
-def test_all_values_of_a_byte_pass_both_ways(tmp_path: Path) -> None:
+def test_every_byte_value_passes_both_ways(tmp_path: Path) -> None:
     with Guest() as guest, Shell(tmp_path) as shell, unchanged(shell):
         shell.attach(guest.url)
         for value in ALL_BYTES:  # each by itself, none of them at the start of a line
@@ -146,7 +146,7 @@ def test_what_was_typed_before_the_escape_is_sent(tmp_path: Path) -> None:
     assert guest.received == b"poweroff\r"
 
 
-def test_the_other_escapes_keep_the_session(tmp_path: Path) -> None:
+def test_the_other_escapes_do_not_end_the_session(tmp_path: Path) -> None:
     with Guest() as guest, Shell(tmp_path) as shell, unchanged(shell):
         shell.attach(guest.url)
         for escape in ESCAPES:
@@ -158,7 +158,7 @@ def test_the_other_escapes_keep_the_session(tmp_path: Path) -> None:
     assert guest.received.strip(b"\r") == b"~"
 
 
-def test_the_escape_character_comes_from_the_environment_too(tmp_path: Path) -> None:
+def test_the_environment_can_set_the_escape_character(tmp_path: Path) -> None:
     with Guest() as guest, Shell(tmp_path, NOVACONSOLE_ESCAPE="%") as shell:
         shell.attach(guest.url)
         shell.type(b"~.\r%.")

@@ -1,4 +1,4 @@
-"""--history: the past and the live stream are one text, nothing twice and no gap."""
+"""--history: log and live stream join without a gap and without a line twice."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -11,7 +11,7 @@ from support.fake_cloud import Answer, FakeCloud, FakeServer
 from support.shell import AT_ONCE, Guest, Shell, wait_until
 
 PAST = [b"[    0.%06d] boot %d\r\n" % (number * 7919, number) for number in range(40)]
-# What comes over the websocket, with what the console log does not hold.
+# Output over the websocket, with control characters that the console log lacks.
 LIVE = (
     b"[    9.000001] \x1b[32mstarted\x1b[0m one\r\n"
     b"[    9.000002] started two\r\n\r\n"
@@ -23,13 +23,13 @@ LINES = 3
 
 @pytest.fixture
 def server(cloud: FakeCloud) -> FakeServer:
-    """It has booted, and says no more than that."""
+    """A server that has booted and prints nothing more."""
     return cloud.add("vm", printed=b"".join(PAST))
 
 
 @pytest.fixture
 def guest(cloud: FakeCloud, server: FakeServer) -> Iterator[Guest]:
-    """Behind the console of every server."""
+    """The guest behind the console of every server."""
     with Guest() as guest:
         cloud.console_url = guest.url
         yield guest
@@ -40,7 +40,7 @@ def log_path(server: FakeServer) -> str:
 
 
 def told(output: bytes) -> list[str]:
-    """What the program itself has said."""
+    """The messages of the program itself."""
     lines = output.decode(errors="replace").splitlines()
     mark = "novaconsole: "
     return [line.removeprefix(mark) for line in lines if line.startswith(mark)]
@@ -55,7 +55,7 @@ def told(output: bytes) -> list[str]:
 def test_the_log_and_the_live_stream_are_joined_where_they_overlap(
     tmp_path: Path, server: FakeServer, guest: Guest, shell: Shell, logged: int
 ) -> None:
-    """So many of the live bytes are in the log, too, when it is fetched."""
+    """The log already holds this many of the live bytes when it is fetched."""
     server.printed += LIVE[:logged]
     guest.greeting = LIVE
 
@@ -74,11 +74,11 @@ def test_the_log_and_the_live_stream_are_joined_where_they_overlap(
 
 
 def without_colours(text: bytes) -> bytes:
-    """The log has lost their ESC; where the live stream goes on, it is there."""
+    """Without ESC, which the log has lost and the live stream has."""
     return text.replace(b"\x1b", b"")
 
 
-def test_what_comes_while_the_log_is_fetched_is_shown_behind_it(
+def test_output_during_the_fetch_of_the_log_is_shown_after_the_log(
     tmp_path: Path, cloud: FakeCloud, server: FakeServer, guest: Guest, shell: Shell
 ) -> None:
     cloud.stall(log_path(server))
@@ -101,11 +101,11 @@ def test_what_comes_while_the_log_is_fetched_is_shown_behind_it(
 
 
 def wait_shown(path: Path, wanted: bytes) -> None:
-    """Wait until a file ends so."""
+    """Wait until a file ends with this."""
     wait_until(lambda: path.read_bytes().endswith(wanted))
 
 
-def test_on_the_screen_there_is_nothing_twice_and_no_gap(
+def test_the_screen_shows_every_line_once(
     server: FakeServer, guest: Guest, shell: Shell
 ) -> None:
     server.printed += LIVE[: LIVE.index(b" guest") - len("ä".encode())]
@@ -134,7 +134,7 @@ def test_on_the_screen_there_is_nothing_twice_and_no_gap(
 
 
 @pytest.mark.parametrize("lines", [1, 39, 40, 41, 1000])
-def test_so_many_lines_of_the_log_are_shown(
+def test_as_many_lines_of_the_log_as_asked_for_are_shown(
     tmp_path: Path, server: FakeServer, guest: Guest, shell: Shell, lines: int
 ) -> None:
     shell.attach(f"--history {lines} vm > shown")
@@ -145,7 +145,7 @@ def test_so_many_lines_of_the_log_are_shown(
     assert (tmp_path / "shown").read_bytes() == b"".join(PAST[-lines:])
 
 
-def test_the_log_is_not_asked_for_where_nobody_wants_history(
+def test_without_the_option_the_log_is_not_fetched(
     cloud: FakeCloud, server: FakeServer, guest: Guest, shell: Shell
 ) -> None:
     shell.attach("vm")
@@ -158,7 +158,7 @@ def test_the_log_is_not_asked_for_where_nobody_wants_history(
 def test_a_log_cannot_change_the_terminal(
     server: FakeServer, guest: Guest, shell: Shell
 ) -> None:
-    """What is left of the control characters are letters."""
+    """Nova removes ESC, so that only the letters of a sequence are left."""
     server.printed += b"\x1b[2J\x1bc\x07\x0e\x9b31m\xff the end\r\n"
 
     shell.attach("--history 1 vm")
@@ -172,10 +172,10 @@ def test_a_log_cannot_change_the_terminal(
 # ---- without a terminal
 
 
-def test_history_is_shown_before_a_session_without_input_ends(
+def test_a_session_without_input_shows_the_history_before_it_ends(
     tmp_path: Path, server: FakeServer, guest: Guest, shell: Shell
 ) -> None:
-    """However soon: fetching the log is no pause of the guest's."""
+    """Even with -w 0: fetching the log does not count as a pause of the guest."""
     guest.greeting = LIVE
 
     command = f"novaconsole --history {LINES} -w 0 vm < /dev/null > shown"
@@ -185,7 +185,7 @@ def test_history_is_shown_before_a_session_without_input_ends(
     assert shown == b"".join(PAST[-LINES:]) + LIVE
 
 
-# ---- meanwhile
+# ---- while the log is fetched
 
 
 def test_what_is_typed_while_the_log_is_fetched_reaches_the_guest(
@@ -204,7 +204,9 @@ def test_what_is_typed_while_the_log_is_fetched_reaches_the_guest(
     assert shell.prompt() == 0
 
 
-def test_history_is_no_sign_that_the_guest_listens(guest: Guest, shell: Shell) -> None:
+def test_history_does_not_count_as_output_of_the_guest(
+    guest: Guest, shell: Shell
+) -> None:
     shell.attach(f"--history {LINES} vm")
     shell.expect(PAST[-1])
     shell.type(b"\r")
@@ -258,7 +260,7 @@ def empty(cloud: FakeCloud) -> str:
         pytest.param(empty, id="empty"),
     ],
 )
-def test_where_there_is_no_log_a_line_says_so_and_the_session_goes_on(
+def test_without_a_log_a_line_says_why_and_the_session_goes_on(
     tmp_path: Path,
     cloud: FakeCloud,
     guest: Guest,
@@ -290,7 +292,7 @@ def test_where_there_is_no_log_a_line_says_so_and_the_session_goes_on(
 def test_the_log_of_a_server_that_is_off_is_shown_before_the_error(
     tmp_path: Path, server: FakeServer, shell: Shell, output: str, end: bytes
 ) -> None:
-    """What it printed last may tell why."""
+    """Its last lines may tell why."""
     server.become("SHUTOFF")
     server.printed += end
 
@@ -313,7 +315,7 @@ def test_the_log_of_a_server_that_is_off_is_shown_before_the_error(
 
 
 @pytest.mark.parametrize("fault", [fake.NO_LOG, fake.NOT_SUPPORTED])
-def test_where_there_is_neither_the_error_alone_is_shown(
+def test_without_console_and_log_only_the_error_is_shown(
     cloud: FakeCloud, server: FakeServer, shell: Shell, fault: Answer
 ) -> None:
     server.become("SHUTOFF")
@@ -324,7 +326,9 @@ def test_where_there_is_neither_the_error_alone_is_shown(
     assert len(shell.output.splitlines()) == 2
 
 
-def test_a_server_that_is_not_there_has_no_log(cloud: FakeCloud, shell: Shell) -> None:
+def test_no_log_is_requested_for_a_server_that_does_not_exist(
+    cloud: FakeCloud, shell: Shell
+) -> None:
     assert shell.run(f"novaconsole --history {LINES} vm")[0] == 1
 
     assert told(shell.output)[0] == "no server 'vm' in this project"

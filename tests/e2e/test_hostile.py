@@ -1,34 +1,28 @@
-"""Guests and proxies that mean harm: an end in words, and memory that stays bounded."""
+"""Hostile guests and proxies: the session ends with a message, memory stays bounded."""
 
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import trio
 
-from support.servers import (
+from support import program
+from support.frames import (
     BINARY,
     CLOSE,
     CONTINUATION,
     PING,
     Frame,
-    Handler,
-    Peer,
     acceptance,
-    answer_for_ever,
     close_frame,
-    mute,
-    read_head,
-    serving,
 )
-from support.shell import PATIENCE, environment
+from support.servers import Handler, Peer, answer_for_ever, mute, read_head, serving
 
 MIB = 1 << 20
-# The interpreter with its libraries takes 40; a message may have 16, and is copied.
+# The interpreter and its libraries take 40; a message may take 16, and is copied.
 MOST_MIB = 80
-# The program, and at its end what it took at most (proc(5)).
+# The program; at its end it writes down its peak memory (proc(5)).
 _MEASURED = r"""
 import os, re
 from pathlib import Path
@@ -48,19 +42,16 @@ _CONTROLS = bytes(set(range(0x20)) - {0x0A}) + b"\x7f\x9b"
 
 
 def measured(home: Path, url: str, silent: int) -> subprocess.CompletedProcess[bytes]:
-    return subprocess.run(
-        [sys.executable, "-bb", "-P", "-c", _MEASURED, "--url", url],
+    return program.run(
+        *(home, "--url", url),
+        command=(*program.PYTHON, "-c", _MEASURED),
         stdin=silent,
-        capture_output=True,
-        check=False,
-        cwd=home,
-        env=environment(home),
-        timeout=PATIENCE * 2,
+        timeout=program.PATIENCE * 2,
     )
 
 
 async def run(home: Path, handler: Handler) -> subprocess.CompletedProcess[bytes]:
-    """The program against a server; whatever that does, it says what is wrong."""
+    """Run the program against a server; check its messages and its memory."""
     silent, never_written = os.pipe()
     async with serving(handler) as server:
         url = f"ws://{server.host}:{server.port}/"
@@ -78,7 +69,7 @@ async def run(home: Path, handler: Handler) -> subprocess.CompletedProcess[bytes
 
 
 def sending(data: bytes, *, times: int = 1, last: bytes = b"") -> Handler:
-    """Upgrade, send, and hang up when the client does or after the last."""
+    """Upgrade and send; hang up at once, or with `last` when the client does."""
 
     async def handler(stream: trio.abc.Stream) -> None:
         await stream.send_all(acceptance(await read_head(stream)))
@@ -98,11 +89,11 @@ FRAMES = {
     "close code 999": (close_frame(999).encoded(), b"websocket protocol error"),
     "close code 1006": (close_frame(1006).encoded(), b"websocket protocol error"),
     "close code 65535": (close_frame(65535).encoded(), b"websocket protocol error"),
-    "a reason that is no UTF-8": (
+    "a reason that is not UTF-8": (
         Frame(CLOSE, b"\x03\xe8\xff\xfe").encoded(),
         b"text that is not UTF-8",
     ),
-    "a reason that drives terminals": (
+    "a reason with control sequences": (
         close_frame(1000, "a\x1b]0;b\x07\x9b2J\r\n\u202ec").encoded(),
         rb"a\x1b]0;b\x07\x9b2J\x0d\x0a\x202ec",
     ),
@@ -118,7 +109,9 @@ FRAMES = {
 
 
 @pytest.mark.parametrize("name", FRAMES)
-async def test_a_bad_frame_is_the_end_in_words(tmp_path: Path, name: str) -> None:
+async def test_a_bad_frame_ends_the_session_with_a_message(
+    tmp_path: Path, name: str
+) -> None:
     frame, words = FRAMES[name]
     before = Frame(BINARY, b"before").encoded()
     done = await run(tmp_path, sending(before + frame, last=b" "))
@@ -126,8 +119,8 @@ async def test_a_bad_frame_is_the_end_in_words(tmp_path: Path, name: str) -> Non
     assert words in done.stderr
 
 
-async def test_a_frame_without_bounds_is_a_stream(tmp_path: Path) -> None:
-    """The largest that a header can tell; 64 MiB of it come."""
+async def test_an_endless_frame_is_shown_as_it_arrives(tmp_path: Path) -> None:
+    """The header announces the largest possible size; 64 MiB arrive."""
     start = b"\x82\x7f\x7f" + b"\xff" * 7
     size = 64 * MIB
 
@@ -147,7 +140,7 @@ async def test_a_frame_of_17_mebibytes_is_shown(tmp_path: Path) -> None:
     assert (done.returncode, len(done.stdout)) == (3, 17 * MIB)
 
 
-async def test_fragments_without_bounds_are_refused(tmp_path: Path) -> None:
+async def test_a_message_with_endless_fragments_is_refused(tmp_path: Path) -> None:
     piece = Frame(CONTINUATION, bytes(MIB), fin=False).encoded()
 
     async def handler(stream: trio.abc.Stream) -> None:
@@ -161,8 +154,8 @@ async def test_fragments_without_bounds_are_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("reads", [True, False])
-async def test_a_flood_of_pings_does_no_harm(tmp_path: Path, reads: bool) -> None:
-    """Also from a peer that takes no answer; 50 MB of them."""
+async def test_a_flood_of_pings_is_survived(tmp_path: Path, reads: bool) -> None:
+    """50 MB of pings, also from a peer that does not read the pongs."""
     pings = Frame(PING, b"p" * 125).encoded() * 4000
 
     async def handler(stream: trio.abc.Stream) -> None:
@@ -170,7 +163,7 @@ async def test_a_flood_of_pings_does_no_harm(tmp_path: Path, reads: bool) -> Non
         await peer.upgrade()
         async with trio.open_nursery() as nursery:
             if reads:
-                nursery.start_soon(peer.answer_goodbye)
+                nursery.start_soon(peer.answer_close)
             with trio.move_on_after(5):
                 for _ in range(100):
                     await peer.send_raw(pings)
@@ -183,7 +176,7 @@ async def test_a_flood_of_pings_does_no_harm(tmp_path: Path, reads: bool) -> Non
     assert done.stdout in (b"after", b"")
 
 
-async def test_control_frames_between_fragments_are_no_harm(tmp_path: Path) -> None:
+async def test_control_frames_may_come_between_fragments(tmp_path: Path) -> None:
     ping = Frame(PING, b"p" * 125)
     frames = [Frame(BINARY, b"a", fin=False)]
     for _ in range(1000):
@@ -194,14 +187,14 @@ async def test_control_frames_between_fragments_are_no_harm(tmp_path: Path) -> N
     assert (done.returncode, done.stdout) == (3, b"a" + b"b" * 1000 + b"c")
 
 
-async def test_headers_without_an_end_are_refused(tmp_path: Path) -> None:
+async def test_an_endless_response_head_is_refused(tmp_path: Path) -> None:
     start = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
     done = await run(tmp_path, answer_for_ever(start, b"X-More: headers\r\n" * 1000))
     assert done.returncode == 1
     assert b"is too long" in done.stderr
 
 
-async def test_a_status_that_drives_terminals_is_spelled_out(tmp_path: Path) -> None:
+async def test_control_sequences_in_a_status_line_are_escaped(tmp_path: Path) -> None:
     async def handler(stream: trio.abc.Stream) -> None:
         await read_head(stream)
         status = b"HTTP/1.1 403 a\x1b]0;b\x07\x9b2J\r\nContent-Length: 0\r\n\r\n"

@@ -22,7 +22,7 @@ def by_sigstop(shell: Shell) -> None:
 
 
 def finish(shell: Shell, guest: Guest, said: bytes) -> None:
-    """The session that came back works, and leaves."""
+    """Check that the session works both ways, and leave it."""
     shell.wait_raw()
     shell.type(said)
     guest.wait_received(said)
@@ -54,7 +54,7 @@ def test_fg_resumes_what_was_stopped(
     assert b"\x1a" not in guest.received
 
 
-def test_what_the_guest_sends_meanwhile_is_shown_after_fg(tmp_path: Path) -> None:
+def test_output_during_suspension_is_shown_after_fg(tmp_path: Path) -> None:
     with Guest() as guest, Shell(tmp_path) as shell, unchanged(shell):
         shell.attach(guest.url)
         by_escape(shell)
@@ -66,7 +66,9 @@ def test_what_the_guest_sends_meanwhile_is_shown_after_fg(tmp_path: Path) -> Non
         finish(shell, guest, b"afterwards")
 
 
-def test_settings_made_while_suspended_are_those_restored(tmp_path: Path) -> None:
+def test_terminal_settings_changed_while_suspended_are_kept_at_the_end(
+    tmp_path: Path,
+) -> None:
     with Guest() as guest, Shell(tmp_path) as shell:
         before = shell.state()
         shell.attach(guest.url)
@@ -81,7 +83,7 @@ def test_settings_made_while_suspended_are_those_restored(tmp_path: Path) -> Non
         assert shell.state() == changed
 
 
-def test_it_may_be_suspended_again_and_again(tmp_path: Path) -> None:
+def test_it_can_be_suspended_repeatedly(tmp_path: Path) -> None:
     with Guest() as guest, Shell(tmp_path) as shell, unchanged(shell):
         shell.attach(guest.url)
         for _ in range(3):
@@ -94,7 +96,7 @@ def test_it_may_be_suspended_again_and_again(tmp_path: Path) -> None:
         finish(shell, guest, b"after fg")
 
 
-def test_in_the_background_it_shows_and_leaves_the_terminal_alone(
+def test_in_the_background_it_shows_output_and_leaves_the_settings_alone(
     tmp_path: Path,
 ) -> None:
     with Guest() as guest, Shell(tmp_path) as shell, unchanged(shell):
@@ -116,7 +118,7 @@ def test_in_the_background_it_shows_and_leaves_the_terminal_alone(
 
 
 @pytest.mark.parametrize("stop", [by_escape, by_sigstop])
-def test_killing_it_while_it_is_stopped(
+def test_sigterm_ends_it_while_it_is_stopped(
     tmp_path: Path, stop: Callable[[Shell], None]
 ) -> None:
     with Guest() as guest, Shell(tmp_path) as shell, unchanged(shell):
@@ -133,7 +135,9 @@ def test_killing_it_while_it_is_stopped(
         assert shell.state() == before
 
 
-def test_started_in_the_background_and_brought_to_the_front(tmp_path: Path) -> None:
+def test_it_can_be_started_in_the_background_and_continued_with_fg(
+    tmp_path: Path,
+) -> None:
     with Guest() as guest, Shell(tmp_path) as shell, unchanged(shell):
         before = shell.state()
         shell.run(f"novaconsole {guest.url} &")
@@ -146,7 +150,7 @@ def test_started_in_the_background_and_brought_to_the_front(tmp_path: Path) -> N
         finish(shell, guest, b"in front")
 
 
-def test_a_signal_ends_it_in_the_background(tmp_path: Path) -> None:
+def test_sigterm_ends_it_in_the_background(tmp_path: Path) -> None:
     with Guest() as guest, Shell(tmp_path) as shell, unchanged(shell):
         before = shell.state()
         shell.run(f"novaconsole {guest.url} &")
@@ -162,7 +166,7 @@ def test_a_signal_ends_it_in_the_background(tmp_path: Path) -> None:
 
 
 def test_the_whole_pipeline_is_suspended(tmp_path: Path) -> None:
-    """Else the shell would wait for the rest of it."""
+    """Otherwise the shell would wait for the rest of the pipeline."""
     with Guest() as guest, Shell(tmp_path) as shell, unchanged(shell):
         shell.attach(f"{guest.url} | cat")
         by_escape(shell)
@@ -179,7 +183,7 @@ def test_sigcont_alone_changes_nothing(tmp_path: Path) -> None:
         finish(shell, guest, b"still here")
 
 
-def test_a_resize_is_told_with_v(tmp_path: Path) -> None:
+def test_with_v_a_resize_is_reported(tmp_path: Path) -> None:
     with Guest() as guest, Shell(tmp_path) as shell, unchanged(shell):
         shell.attach(f"-v {guest.url}")
         shell.resize(columns=91, lines=27)
@@ -188,7 +192,7 @@ def test_a_resize_is_told_with_v(tmp_path: Path) -> None:
         finish(shell, guest, b"still here")
 
 
-def test_a_resize_is_not_told_without_v(tmp_path: Path) -> None:
+def test_without_v_a_resize_is_not_reported(tmp_path: Path) -> None:
     with Guest() as guest, Shell(tmp_path) as shell, unchanged(shell):
         shell.attach(guest.url)
         shell.resize(columns=91, lines=27)

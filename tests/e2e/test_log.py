@@ -1,4 +1,4 @@
-"""The log: exact, private, complete, and never in the way."""
+"""The log: exact, private, complete, and never a reason to end the session."""
 
 import os
 import random
@@ -16,7 +16,7 @@ LAST = b"-the last words-"
 
 
 @pytest.mark.parametrize("umask", ["000", "077"])
-def test_the_log_is_what_the_guest_sent_and_for_nobody_else(
+def test_the_log_is_what_the_guest_sent_and_readable_by_its_owner_only(
     tmp_path: Path, umask: str
 ) -> None:
     log = tmp_path / "log"
@@ -49,7 +49,7 @@ def test_a_second_session_appends_unless_told_otherwise(
     assert (tmp_path / "log").read_bytes() == kept
 
 
-def test_a_log_that_is_there_keeps_its_mode_and_what_is_in_it(tmp_path: Path) -> None:
+def test_an_existing_log_keeps_its_mode_and_content(tmp_path: Path) -> None:
     log = tmp_path / "log"
     log.write_bytes(b"old ")
     log.chmod(0o640)
@@ -70,7 +70,7 @@ def test_the_log_is_complete_after_a_drop(tmp_path: Path, reset: bool) -> None:
     assert (tmp_path / "log").read_bytes() == NOISE + LAST
 
 
-def test_what_arrived_before_the_drop_is_logged_though_the_screen_is_slow(
+def test_output_before_a_drop_is_logged_even_if_the_screen_is_slow(
     tmp_path: Path,
 ) -> None:
     with Guest() as guest, Shell(tmp_path) as shell, unchanged(shell):
@@ -83,7 +83,7 @@ def test_what_arrived_before_the_drop_is_logged_though_the_screen_is_slow(
     assert (tmp_path / "log").read_bytes() == NOISE + LAST
 
 
-def test_what_was_shown_is_in_the_log_after_sigkill(tmp_path: Path) -> None:
+def test_after_sigkill_the_log_holds_all_that_was_shown(tmp_path: Path) -> None:
     with Guest(floods=True) as guest, Shell(tmp_path) as shell, unchanged(shell):
         shell.attach(f"--log log {guest.url}")
         attached = len(shell.output_so_far)
@@ -93,13 +93,13 @@ def test_what_was_shown_is_in_the_log_after_sigkill(tmp_path: Path) -> None:
         shown = shell.output[attached:].removesuffix(b"Killed\r\n")
         log = (tmp_path / "log").read_bytes()
     assert log == numbered_lines(len(log))
-    # bash tells of the death in a line of its own, which is not the guest's.
+    # bash reports the signal in a line of its own, which is not the guest's.
     flood = shown[: shown.rindex(b"xyz\r\n")]
     assert len(flood) > 2000 * 38
     assert log.startswith(flood)
 
 
-def test_a_full_disk_is_told_once_and_the_session_goes_on(tmp_path: Path) -> None:
+def test_a_full_disk_is_reported_once_and_the_session_goes_on(tmp_path: Path) -> None:
     with Guest() as guest, Shell(tmp_path) as shell, unchanged(shell):
         shell.attach(f"--log /dev/full {guest.url}")
         for said in (b"one", b"two", b"three"):
@@ -125,7 +125,7 @@ def test_a_full_disk_is_told_once_and_the_session_goes_on(tmp_path: Path) -> Non
         ("bin/state/log", ""),
     ],
 )
-def test_a_log_that_cannot_be_written_is_told_before_connecting(
+def test_a_log_that_cannot_be_written_is_an_error_before_connecting(
     tmp_path: Path, log: str, stdin: str
 ) -> None:
     with Guest() as guest, Shell(tmp_path) as shell, unchanged(shell):
@@ -144,7 +144,7 @@ def test_wrong_usage_creates_no_log(tmp_path: Path, arguments: str) -> None:
     assert guest.connections == 0
 
 
-def test_a_pipe_as_the_log_gets_everything_too(tmp_path: Path) -> None:
+def test_a_named_pipe_can_be_the_log(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     with Guest() as guest, Shell(tmp_path) as shell, unchanged(shell):
         shell.run("cat < pipe > copy & disown")
@@ -156,9 +156,9 @@ def test_a_pipe_as_the_log_gets_everything_too(tmp_path: Path) -> None:
         wait_until(lambda: (tmp_path / "copy").read_bytes() == NOISE + LAST)
 
 
-# ---- for people
+# ---- plain text
 
-STAMP = rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}[+-]\d\d:\d\d "
+TIMESTAMP = rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}[+-]\d\d:\d\d "
 SCREEN = (
     b"\x1b]0;root@vm\x07\x1b[1;31m# \x1b[mles\b\b\x1b[Ks\r\n"
     b" 10%\r 50%\r100%\r\nb\xc3\xa4h\a\r\n"
@@ -174,20 +174,22 @@ TEXT = [b"# ls", b"100%", b"b\xc3\xa4h"]
         ("--log-plain --log-timestamps", TEXT),
     ],
 )
-def test_a_log_for_people(tmp_path: Path, options: str, lines: list[bytes]) -> None:
+def test_a_log_can_be_plain_text_with_timestamps(
+    tmp_path: Path, options: str, lines: list[bytes]
+) -> None:
     with Guest() as guest, Shell(tmp_path) as shell, unchanged(shell):
         shell.attach(f"--log log {options} {guest.url}")
         guest.send(SCREEN + LAST)
         shell.expect(LAST)
         shell.type(b"~.")
         assert shell.prompt() == 0
-    stamp = STAMP if "--log-timestamps" in options else b""
-    wanted = b"".join(stamp + re.escape(line) + b"\n" for line in [*lines, LAST])
+    timestamp = TIMESTAMP if "--log-timestamps" in options else b""
+    wanted = b"".join(timestamp + re.escape(line) + b"\n" for line in [*lines, LAST])
     log = (tmp_path / "log").read_bytes()
     assert re.fullmatch(wanted, log), log
 
 
-def test_a_prompt_is_in_a_plain_log_before_its_line_ends(tmp_path: Path) -> None:
+def test_a_plain_log_holds_a_prompt_before_its_line_ends(tmp_path: Path) -> None:
     log = tmp_path / "log"
     with Guest() as guest, Shell(tmp_path) as shell, unchanged(shell):
         shell.attach(f"--log log --log-plain {guest.url}")
@@ -200,7 +202,7 @@ def test_a_prompt_is_in_a_plain_log_before_its_line_ends(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("way", ["drop", "TERM", "~."])
-def test_a_plain_log_has_the_unfinished_line_however_it_ends(
+def test_a_plain_log_holds_the_unfinished_line_after_any_end(
     tmp_path: Path, way: str
 ) -> None:
     with Guest() as guest, Shell(tmp_path) as shell, unchanged(shell):
@@ -217,10 +219,10 @@ def test_a_plain_log_has_the_unfinished_line_however_it_ends(
     assert (tmp_path / "log").read_bytes() == b"one\n" + LAST + b"\n"
 
 
-# ---- on and off
+# ---- started and stopped with ~L
 
 
-def test_the_log_is_stopped_and_started(tmp_path: Path) -> None:
+def test_the_log_can_be_stopped_and_started_again(tmp_path: Path) -> None:
     with Guest() as guest, Shell(tmp_path) as shell, unchanged(shell):
         shell.attach(f"--log {{server}}.log --overwrite {guest.url}")
         guest.send(b"kept ")
@@ -243,7 +245,7 @@ def test_the_log_is_stopped_and_started(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("umask", ["000", "077"])
-def test_a_log_can_be_started_in_the_middle(tmp_path: Path, umask: str) -> None:
+def test_a_log_can_be_started_during_the_session(tmp_path: Path, umask: str) -> None:
     with Guest() as guest, Shell(tmp_path) as shell, unchanged(shell):
         shell.run(f"umask {umask}")
         shell.attach(f"--log-plain --log-timestamps {guest.url}")
@@ -259,12 +261,12 @@ def test_a_log_can_be_started_in_the_middle(tmp_path: Path, umask: str) -> None:
         shell.type(b"~.")
         assert shell.prompt() == 0
     log = tmp_path / name.decode()
-    wanted = STAMP + b"after\n" + STAMP + LAST + b"\n"
+    wanted = TIMESTAMP + b"after\n" + TIMESTAMP + LAST + b"\n"
     assert re.fullmatch(wanted, log.read_bytes())
     assert stat.S_IMODE(log.stat().st_mode) == 0o600
 
 
-def test_a_log_that_cannot_be_started_in_the_middle_is_told(tmp_path: Path) -> None:
+def test_a_log_that_cannot_be_started_is_reported(tmp_path: Path) -> None:
     with Guest() as guest, Shell(tmp_path) as shell, unchanged(shell):
         shell.run("mkdir gone; cd gone; rmdir ../gone")
         shell.attach(guest.url)
@@ -275,7 +277,7 @@ def test_a_log_that_cannot_be_started_in_the_middle_is_told(tmp_path: Path) -> N
         shell.run("cd")
 
 
-def test_a_full_disk_at_the_end_of_a_plain_log_is_told_once(tmp_path: Path) -> None:
+def test_a_full_disk_at_the_end_of_a_plain_log_is_reported_once(tmp_path: Path) -> None:
     with Guest() as guest, Shell(tmp_path) as shell, unchanged(shell):
         shell.attach(f"--log /dev/full --log-plain {guest.url}")
         guest.send(LAST)

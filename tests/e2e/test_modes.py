@@ -1,4 +1,4 @@
-"""The user's terminal after a guest that was cut off in the middle of something."""
+"""The user's terminal after a guest that was cut off in full-screen mode."""
 
 import os
 import re
@@ -10,10 +10,10 @@ import pytest
 
 from support.shell import Guest, Shell, unchanged
 
-# As an editor with a mouse begins, and as it would have ended.
+# What an editor with a mouse sends at its start, and what it would send at its end.
 EDITOR = b"\x1b[?1049h\x1b[?1h\x1b=\x1b[?2004h\x1b[?1000h\x1b[?1006h\x1b[?25l\x1b[31m~"
 LEFT = b"\x1b[?1049l\x1b[?1l\x1b[?25h\x1b[?1000l\x1b[?1006l\x1b[?2004l\x1b>\x1b[m"
-# Control and escape sequences; bash writes none with its plain prompt.
+# Control and escape sequences; bash with its plain prompt writes none.
 SEQUENCE = re.compile(rb"\x1b(?:\[[0-?]*[ -/]*[@-~]|[^[])")
 
 
@@ -36,7 +36,7 @@ WAYS: list[Callable[[Shell, Guest], int]] = [quit_by_escape, lose, terminate]
 
 
 @pytest.mark.parametrize("leave", WAYS)
-def test_what_the_guest_set_is_reset(
+def test_modes_that_the_guest_set_are_reset(
     tmp_path: Path, leave: Callable[[Shell, Guest], int]
 ) -> None:
     with Guest() as guest, Shell(tmp_path) as shell, unchanged(shell):
@@ -47,7 +47,7 @@ def test_what_the_guest_set_is_reset(
         assert shell.prompt() == status
         _, _, after = shell.output.partition(EDITOR)
         assert b"".join(SEQUENCE.findall(after)) == LEFT
-        # Before anything is said: it would be lost with the alternate screen.
+        # Before any message, which would be lost with the alternate screen.
         said_at = after.find(b"novaconsole: ")
         assert said_at < 0 or after.index(b"\x1b[?1049l") < said_at
 
@@ -65,7 +65,7 @@ def test_a_plain_session_adds_no_sequence(
         assert SEQUENCE.findall(shell.output) == [b"\x1b[1m", b"\x1b[0m"]
 
 
-def test_while_suspended_the_terminal_rests(tmp_path: Path) -> None:
+def test_the_modes_are_reset_while_suspended_and_restored_after(tmp_path: Path) -> None:
     with Guest() as guest, Shell(tmp_path) as shell, unchanged(shell):
         shell.attach(guest.url)
         guest.send(EDITOR)
@@ -76,7 +76,7 @@ def test_while_suspended_the_terminal_rests(tmp_path: Path) -> None:
         _, _, after = shell.output.partition(EDITOR)
         assert b"".join(SEQUENCE.findall(after)) == LEFT
         shell.start("fg")
-        shell.expect(b"\x1b[31m")  # the last of what is set again
+        shell.expect(b"\x1b[31m")  # the last of the modes to be restored
         again = b"".join(SEQUENCE.findall(shell.output_so_far))
         assert sorted(SEQUENCE.findall(EDITOR)) == sorted(SEQUENCE.findall(again))
         shell.type(b"\r~.")

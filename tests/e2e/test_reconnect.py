@@ -1,4 +1,4 @@
-"""Attaching again, by itself with --reconnect and by hand with ~R."""
+"""Reconnecting: automatically with --reconnect, and by hand with ~R."""
 
 import fcntl
 import os
@@ -15,16 +15,15 @@ from signal import SIGTERM
 
 import pytest
 
+from support.program import PATIENCE, piped
 from support.shell import (
     AT_ONCE,
     CTRL_C,
     CTRL_Z,
-    PATIENCE,
     TOKEN,
     Guest,
     Shell,
     numbered_lines,
-    program,
     unchanged,
     wait_until,
 )
@@ -47,19 +46,19 @@ LOSSES: dict[str, tuple[Callable[[Guest], None], str]] = {
 
 
 def sockets(pid: int) -> int:
-    """How many a process has."""
+    """The number of sockets that a process holds."""
     connections = [os.readlink(entry) for entry in Path(f"/proc/{pid}/fd").iterdir()]
     return sum(connection.startswith("socket:") for connection in connections)
 
 
 def settle(shell: Shell, guest: Guest) -> None:
-    """Let something come, so that this is no token that was refused."""
+    """Send some output: a loss without any would look like a refused token."""
     guest.send(b"login: ")
     shell.expect(b"login: ")
 
 
 def finish(shell: Shell, guest: Guest, typed: bytes) -> None:
-    """The new link works both ways, and is left."""
+    """Check that the new connection works both ways, and leave."""
     shell.type(typed)
     guest.wait_received(typed)
     guest.send(b"<" + typed + b">")
@@ -70,7 +69,7 @@ def finish(shell: Shell, guest: Guest, typed: bytes) -> None:
 
 @contextmanager
 def outage(shell: Shell, guest: Guest) -> Iterator[None]:
-    """The guest goes away for as long as this takes, and comes back."""
+    """The guest is unreachable inside the block, and reachable again after it."""
     settle(shell, guest)
     with guest.refusing():
         guest.drop()
@@ -78,11 +77,11 @@ def outage(shell: Shell, guest: Guest) -> Iterator[None]:
         yield
 
 
-# ---- by itself
+# ---- automatically
 
 
 @pytest.mark.parametrize("loss", LOSSES)
-def test_after_any_loss_it_attaches_again(tmp_path: Path, loss: str) -> None:
+def test_after_any_loss_it_reconnects(tmp_path: Path, loss: str) -> None:
     lose, words = LOSSES[loss]
     with (
         Guest(greeting=b"login: ") as guest,
@@ -108,7 +107,7 @@ def test_after_any_loss_it_attaches_again(tmp_path: Path, loss: str) -> None:
     assert (tmp_path / "log").read_bytes() == b"login: second\r\n<typed>"
 
 
-def test_again_and_again_leaves_nothing_open(tmp_path: Path) -> None:
+def test_reconnecting_repeatedly_leaves_no_socket_open(tmp_path: Path) -> None:
     with Guest(greeting=b"<0>") as guest, Shell(tmp_path) as shell, unchanged(shell):
         shell.attach(f"--reconnect {guest.url}")
         shell.expect(b"<0>")
@@ -122,7 +121,7 @@ def test_again_and_again_leaves_nothing_open(tmp_path: Path) -> None:
         assert (guest.connections, guest.overlaps) == (6, 0)
 
 
-def test_a_server_that_is_away_is_tried_until_it_is_back(tmp_path: Path) -> None:
+def test_it_tries_until_the_server_is_back(tmp_path: Path) -> None:
     with Guest() as guest, Shell(tmp_path) as shell, unchanged(shell):
         shell.attach(f"--reconnect --log log {guest.url}")
         guest.greeting = b"after\r\n"
@@ -130,13 +129,15 @@ def test_a_server_that_is_away_is_tried_until_it_is_back(tmp_path: Path) -> None
             pass
         shell.expect(b"after\r\n")
         finish(shell, guest, b"typed")
-        assert shell.output.count(b"waiting: ") == 1, "told when it changes only"
+        assert shell.output.count(b"waiting: ") == 1, "reported only when it changes"
         assert guest.overlaps == 0
     assert (tmp_path / "log").read_bytes() == b"login: after\r\n<typed>"
 
 
-def test_a_loss_while_it_attaches_again(tmp_path: Path) -> None:
-    """A proxy that has nothing behind it accepts, and hangs up without a byte."""
+def test_a_loss_right_after_reconnecting_is_followed_by_another_try(
+    tmp_path: Path,
+) -> None:
+    """A proxy with no guest behind it accepts, and hangs up without a byte."""
     with Guest() as guest, Shell(tmp_path) as shell, unchanged(shell):
         shell.attach(f"--reconnect {guest.url}")
         settle(shell, guest)
@@ -151,10 +152,10 @@ def test_a_loss_while_it_attaches_again(tmp_path: Path) -> None:
         assert shell.output.count(b"connected again") == 1, "not before it has settled"
 
 
-def test_a_server_that_never_comes_back_is_tried_until_the_user_has_enough(
+def test_the_escape_ends_repeated_tries_at_once(
     tmp_path: Path,
 ) -> None:
-    """The bound, some minutes, is a matter of `test_reattach`."""
+    """Without it they end after some minutes; see tests/console/test_retry.py."""
     with Guest() as guest, Shell(tmp_path) as shell, unchanged(shell):
         shell.attach(f"--reconnect {guest.url}")
         settle(shell, guest)
@@ -168,8 +169,10 @@ def test_a_server_that_never_comes_back_is_tried_until_the_user_has_enough(
 
 
 @pytest.mark.parametrize("answer", [b"HTTP/1.1 502 Bad Gateway\r\n\r\n", b"SSH-2.0-"])
-def test_what_is_no_websocket_for_a_while(tmp_path: Path, answer: bytes) -> None:
-    """As a load balancer whose proxy is being restarted."""
+def test_a_service_other_than_a_websocket_is_tried_again(
+    tmp_path: Path, answer: bytes
+) -> None:
+    """For example a load balancer whose proxy is being restarted."""
     with Guest() as guest, Shell(tmp_path) as shell, unchanged(shell):
         shell.attach(f"--reconnect {guest.url}")
         settle(shell, guest)
@@ -181,7 +184,7 @@ def test_what_is_no_websocket_for_a_while(tmp_path: Path, answer: bytes) -> None
         finish(shell, guest, b"typed")
 
 
-def test_a_url_that_is_refused_from_the_start_is_not_tried_again(
+def test_a_url_refused_on_the_first_try_is_not_tried_again(
     tmp_path: Path,
 ) -> None:
     with Guest(drops=True) as guest, Shell(tmp_path) as shell, unchanged(shell):
@@ -193,7 +196,9 @@ def test_a_url_that_is_refused_from_the_start_is_not_tried_again(
         assert b"reconnecting" not in output
 
 
-def test_what_was_never_there_is_not_tried_again(tmp_path: Path) -> None:
+def test_a_server_unreachable_on_the_first_try_is_not_tried_again(
+    tmp_path: Path,
+) -> None:
     with Guest() as guest, guest.refusing(), Shell(tmp_path) as shell:
         with unchanged(shell):
             status, output = shell.run(f"novaconsole --reconnect {guest.url}")
@@ -202,7 +207,7 @@ def test_what_was_never_there_is_not_tried_again(tmp_path: Path) -> None:
         assert b"waiting" not in output
 
 
-def test_without_the_option_a_loss_is_the_end(tmp_path: Path) -> None:
+def test_without_the_option_a_loss_ends_the_session(tmp_path: Path) -> None:
     with Guest() as guest, Shell(tmp_path) as shell, unchanged(shell):
         shell.attach(guest.url)
         settle(shell, guest)
@@ -211,10 +216,10 @@ def test_without_the_option_a_loss_is_the_end(tmp_path: Path) -> None:
         assert guest.connections == 1
 
 
-# ---- the user in an outage
+# ---- during an outage
 
 
-def test_what_is_typed_in_an_outage_rings_and_goes_nowhere(tmp_path: Path) -> None:
+def test_keys_during_an_outage_ring_the_bell_and_are_dropped(tmp_path: Path) -> None:
     """The guest may have been rebooted meanwhile."""
     with Guest() as guest, Shell(tmp_path) as shell, unchanged(shell):
         shell.attach(f"--reconnect {guest.url}")
@@ -230,7 +235,7 @@ def test_what_is_typed_in_an_outage_rings_and_goes_nowhere(tmp_path: Path) -> No
     assert guest.received == b"before\rafter\r"
 
 
-def test_ctrl_c_in_an_outage_is_meant_for_the_guest(tmp_path: Path) -> None:
+def test_ctrl_c_during_an_outage_does_not_end_the_session(tmp_path: Path) -> None:
     with Guest() as guest, Shell(tmp_path) as shell, unchanged(shell):
         shell.attach(f"--reconnect {guest.url}")
         with outage(shell, guest):
@@ -260,7 +265,7 @@ def test_the_escape_ends_an_outage_at_once(tmp_path: Path, escape: bytes) -> Non
     assert guest.received == b""
 
 
-def test_the_escape_ends_a_try_that_hangs(tmp_path: Path) -> None:
+def test_the_escape_ends_a_hanging_try_at_once(tmp_path: Path) -> None:
     upgrades = threading.Event()
     upgrades.set()
     with Guest(upgrades=upgrades) as guest, Shell(tmp_path) as shell, unchanged(shell):
@@ -284,7 +289,7 @@ def test_a_signal_ends_an_outage_with_its_status(tmp_path: Path) -> None:
             assert shell.prompt() == 143
 
 
-def test_an_outage_may_be_slept_through(tmp_path: Path) -> None:
+def test_it_can_be_suspended_during_an_outage(tmp_path: Path) -> None:
     with Guest() as guest, Shell(tmp_path) as shell, unchanged(shell):
         shell.attach(f"--reconnect {guest.url}")
         with outage(shell, guest):
@@ -302,7 +307,7 @@ def test_an_outage_may_be_slept_through(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("option", ["", "--reconnect"])
-def test_by_hand_another_link_takes_the_place_of_the_first(
+def test_by_hand_a_new_connection_replaces_the_old_one(
     tmp_path: Path, option: str
 ) -> None:
     with Guest(greeting=b"one ") as guest, Shell(tmp_path) as shell, unchanged(shell):
@@ -325,7 +330,7 @@ def test_by_hand_another_link_takes_the_place_of_the_first(
     assert (tmp_path / "log").read_bytes() == b"one two <new>"
 
 
-def test_by_hand_from_a_peer_that_says_no_goodbye(tmp_path: Path) -> None:
+def test_by_hand_a_peer_that_answers_no_close_is_left_at_once(tmp_path: Path) -> None:
     with (
         Guest(answers_close=False) as guest,
         Shell(tmp_path) as shell,
@@ -343,7 +348,7 @@ def test_by_hand_from_a_peer_that_says_no_goodbye(tmp_path: Path) -> None:
         assert shell.prompt() == 0
 
 
-def test_by_hand_is_for_once(tmp_path: Path) -> None:
+def test_by_hand_it_reconnects_only_once(tmp_path: Path) -> None:
     with Guest() as guest, Shell(tmp_path) as shell, unchanged(shell):
         shell.attach(guest.url)
         shell.type(b"~R")
@@ -355,7 +360,7 @@ def test_by_hand_is_for_once(tmp_path: Path) -> None:
         assert guest.connections == 2
 
 
-def test_by_hand_the_first_tries_may_fail(tmp_path: Path) -> None:
+def test_by_hand_it_tries_until_it_succeeds(tmp_path: Path) -> None:
     with Guest() as guest, Shell(tmp_path) as shell, unchanged(shell):
         shell.attach(guest.url)
         with guest.refusing():
@@ -370,10 +375,10 @@ def test_by_hand_the_first_tries_may_fail(tmp_path: Path) -> None:
 # ---- without a terminal
 
 
-def test_piped_input_goes_on_after_a_loss(tmp_path: Path) -> None:
+def test_piped_input_continues_after_a_loss(tmp_path: Path) -> None:
     with (
         Guest() as guest,
-        program(tmp_path, "--reconnect", guest.url) as process,
+        piped(tmp_path, "--reconnect", guest.url) as process,
     ):
         assert process.stdin
         assert process.stdout
@@ -400,10 +405,10 @@ def test_piped_input_goes_on_after_a_loss(tmp_path: Path) -> None:
     assert guest.received == b"before meanwhile after"
 
 
-def test_input_that_ends_in_an_outage_is_sent_first(tmp_path: Path) -> None:
+def test_input_that_ends_during_an_outage_is_sent_afterwards(tmp_path: Path) -> None:
     with (
         Guest() as guest,
-        program(tmp_path, "--reconnect", guest.url) as process,
+        piped(tmp_path, "--reconnect", guest.url) as process,
     ):
         assert process.stdin
         assert process.stdout
@@ -420,12 +425,14 @@ def test_input_that_ends_in_an_outage_is_sent_first(tmp_path: Path) -> None:
         assert process.wait(PATIENCE) == 0
 
 
-def test_what_was_read_and_not_taken_is_for_the_next_link(tmp_path: Path) -> None:
-    """What the network had taken is lost; nothing else is, and nothing comes twice."""
+def test_input_that_was_read_but_not_sent_goes_to_the_next_connection(
+    tmp_path: Path,
+) -> None:
+    """Only what the network had taken is lost, and nothing arrives twice."""
     data = numbered_lines(32 << 20)
     with (
         Guest(greeting=b"login: ", reads=False) as guest,
-        program(tmp_path, "--reconnect", guest.url) as process,
+        piped(tmp_path, "--reconnect", guest.url) as process,
     ):
         assert process.stdin
         assert process.stdout
@@ -433,7 +440,7 @@ def test_what_was_read_and_not_taken_is_for_the_next_link(tmp_path: Path) -> Non
         pipe = process.stdin.fileno()
         os.set_blocking(pipe, False)
         taken = 0
-        while select.select([], [pipe], [], 2)[1]:  # 2 s: it takes no more
+        while select.select([], [pipe], [], 2)[1]:  # nothing taken for 2 s: it is full
             taken += os.write(pipe, data[taken : taken + 4096])
         count = fcntl.ioctl(pipe, termios.FIONREAD, bytes(4))
         unread = int.from_bytes(count, sys.byteorder)
@@ -446,8 +453,8 @@ def test_what_was_read_and_not_taken_is_for_the_next_link(tmp_path: Path) -> Non
         assert process.wait(PATIENCE) == 0
 
 
-def test_a_loss_after_the_input_has_ended_is_the_end(tmp_path: Path) -> None:
-    """All that was to be sent has been sent."""
+def test_a_loss_after_the_end_of_the_input_ends_the_session(tmp_path: Path) -> None:
+    """Everything has been sent by then."""
     with Guest() as guest, Shell(tmp_path) as shell, unchanged(shell):
         arguments = f"--reconnect --close-wait 60 {guest.url}"
         shell.start(f"echo quit | novaconsole {arguments}")
@@ -457,7 +464,7 @@ def test_a_loss_after_the_input_has_ended_is_the_end(tmp_path: Path) -> None:
         assert guest.connections == 1
 
 
-def test_a_reader_that_has_enough_ends_it(tmp_path: Path) -> None:
+def test_a_reader_that_closes_the_pipe_ends_it(tmp_path: Path) -> None:
     with Guest(greeting=b"1\r\n") as guest, Shell(tmp_path) as shell, unchanged(shell):
         command = f"novaconsole --reconnect {guest.url} | head -2"
         shell.start(f"{command}; echo status ${{PIPESTATUS[0]}}")
@@ -470,10 +477,10 @@ def test_a_reader_that_has_enough_ends_it(tmp_path: Path) -> None:
         guest.wait_connections(2)
 
 
-def test_a_reader_that_leaves_in_an_outage_ends_it(tmp_path: Path) -> None:
+def test_a_reader_that_closes_the_pipe_during_an_outage_ends_it(tmp_path: Path) -> None:
     with (
         Guest() as guest,
-        program(tmp_path, "--reconnect", guest.url) as process,
+        piped(tmp_path, "--reconnect", guest.url) as process,
     ):
         assert process.stdout
         assert process.stderr
@@ -487,8 +494,8 @@ def test_a_reader_that_leaves_in_an_outage_ends_it(tmp_path: Path) -> None:
             assert process.wait(PATIENCE) == 0
 
 
-def test_a_refusal_is_no_end_of_empty_input(tmp_path: Path) -> None:
-    """Nothing was sent, nothing was received: there was no console."""
+def test_a_refusal_is_an_error_even_with_empty_input(tmp_path: Path) -> None:
+    """Nothing was sent or received, so no console was reached."""
     with Guest(drops=True) as guest, Shell(tmp_path) as shell, unchanged(shell):
         status, output = shell.run(f"novaconsole -w 5 {guest.url} < /dev/null")
         assert status == 3

@@ -1,4 +1,4 @@
-"""The recording: what was on the screen, for its owner alone, valid however it ends."""
+"""The recording: what was shown, for its owner only, valid after every end."""
 
 import json
 import os
@@ -30,7 +30,7 @@ COLOURS = "\x1b[1;32mgrün\x1b[m „Konsole“ ✓ 漢字\r\n".encode()
 
 
 class Cast(NamedTuple):
-    """A recording taken apart."""
+    """A recording, decoded."""
 
     header: dict[str, Any]
     events: list[tuple[float, str, str]]
@@ -44,7 +44,7 @@ class Cast(NamedTuple):
 
 
 def read_cast(path: Path, *, cut_off: bool = False) -> Cast:
-    """Read a recording, all of whose lines are whole unless it was cut off."""
+    """Decode a recording; its last line may be partial if it was cut off."""
     header, *events, rest = path.read_bytes().split(b"\n")
     assert cut_off or rest == b""
     cast = Cast(json.loads(header), [tuple(json.loads(event)) for event in events])
@@ -55,7 +55,9 @@ def read_cast(path: Path, *, cut_off: bool = False) -> Cast:
     return cast
 
 
-def test_the_recording_is_what_was_shown_and_for_nobody_else(tmp_path: Path) -> None:
+def test_the_recording_is_what_was_shown_and_readable_by_its_owner_only(
+    tmp_path: Path,
+) -> None:
     cast_file = tmp_path / "vm.cast"
     with Guest(echoes=True) as guest, Shell(tmp_path) as shell, unchanged(shell):
         shell.run("umask 000")
@@ -77,14 +79,14 @@ def test_the_recording_is_what_was_shown_and_for_nobody_else(tmp_path: Path) -> 
     assert (cast.header["width"], cast.header["height"]) == (97, 31)
     assert cast.header["env"] == {"TERM": "vt100"}
     shown = NOISE + COLOURS + LAST + b"typed\r"
-    # Behind it, what the noise had switched on in the terminal is switched off.
+    # After it come the sequences that reset what the noise had set in the terminal.
     assert cast.output.startswith(shown.decode(errors="replace"))
     assert cast.all("m") == [f"attached to {address}"]
     assert cast.all("i") == []
 
 
-@pytest.mark.skipif(not shutil.which("asciinema"), reason="there is no asciinema")
-def test_asciinema_shows_the_session(tmp_path: Path) -> None:
+@pytest.mark.skipif(not shutil.which("asciinema"), reason="asciinema is not installed")
+def test_asciinema_plays_the_session(tmp_path: Path) -> None:
     session = numbered_lines(100_000) + COLOURS
     with Guest() as guest, Shell(tmp_path) as shell, unchanged(shell):
         shell.attach(f"--record vm.cast {guest.url}")
@@ -100,7 +102,7 @@ def test_asciinema_shows_the_session(tmp_path: Path) -> None:
     assert played == session
 
 
-def test_after_sigkill_every_whole_line_is_valid(tmp_path: Path) -> None:
+def test_after_sigkill_every_complete_line_is_valid(tmp_path: Path) -> None:
     with Guest(floods=True) as guest, Shell(tmp_path) as shell, unchanged(shell):
         shell.attach(f"--record vm.cast {guest.url}")
         attached = len(shell.output_so_far)
@@ -110,7 +112,7 @@ def test_after_sigkill_every_whole_line_is_valid(tmp_path: Path) -> None:
         shown = shell.output[attached:].removesuffix(b"Killed\r\n")
     recorded = read_cast(tmp_path / "vm.cast", cut_off=True).output.encode()
     assert recorded == numbered_lines(len(recorded))
-    # bash tells of the death in a line of its own, which is not the guest's.
+    # bash reports the signal in a line of its own, which is not the guest's.
     flood = shown[: shown.rindex(b"xyz\r\n")]
     assert len(flood) > 2000 * 38
     assert recorded.startswith(flood)
@@ -125,7 +127,7 @@ WAYS_OUT: dict[str, tuple[Callable[[Shell, Guest], None], int]] = {
 
 
 @pytest.mark.parametrize("way", WAYS_OUT)
-def test_it_is_whole_after_any_other_way_out(tmp_path: Path, way: str) -> None:
+def test_after_any_other_end_it_is_complete(tmp_path: Path, way: str) -> None:
     leave, status = WAYS_OUT[way]
     with Guest() as guest, Shell(tmp_path) as shell, unchanged(shell):
         shell.attach(f"--record vm.cast {guest.url}")
@@ -141,14 +143,14 @@ def test_it_is_whole_after_any_other_way_out(tmp_path: Path, way: str) -> None:
     assert all(words.startswith("connection to ") for words in others)
 
 
-def test_a_terminal_that_changes_its_size_is_recorded(tmp_path: Path) -> None:
+def test_a_resize_is_recorded(tmp_path: Path) -> None:
     with Guest() as guest, Shell(tmp_path) as shell, unchanged(shell):
         shell.attach(f"-v --record vm.cast {guest.url}")
         shell.resize(columns=91, lines=27)
         shell.expect(b"stty columns 91 rows 27\r\n")
         shell.type(b"~" + CTRL_Z)
         shell.prompt()
-        shell.resize(columns=200, lines=50)  # of which only the shell is told
+        shell.resize(columns=200, lines=50)  # while only the shell gets the signal
         shell.start("fg")
         shell.wait_raw()
         guest.send(LAST)
@@ -158,7 +160,7 @@ def test_a_terminal_that_changes_its_size_is_recorded(tmp_path: Path) -> None:
     assert read_cast(tmp_path / "vm.cast").all("r") == ["91x27", "200x50"]
 
 
-def test_losses_and_new_links_are_marked(tmp_path: Path) -> None:
+def test_losses_and_new_connections_are_marked(tmp_path: Path) -> None:
     with Guest(greeting=b"1") as guest, Shell(tmp_path) as shell, unchanged(shell):
         shell.attach(f"--reconnect --record vm.cast {guest.url}")
         shell.expect(b"1")
@@ -189,9 +191,7 @@ def re_attached(guest: Guest) -> bytes:
 
 
 @pytest.mark.parametrize("wanted", [True, False])
-def test_what_is_typed_is_recorded_only_if_that_is_wanted(
-    tmp_path: Path, wanted: bool
-) -> None:
+def test_keys_are_recorded_only_with_the_option(tmp_path: Path, wanted: bool) -> None:
     option = "--record-input" if wanted else ""
     with Guest() as guest, Shell(tmp_path) as shell, unchanged(shell):
         shell.attach(f"--record vm.cast {option} {guest.url}")
@@ -208,7 +208,7 @@ def test_what_is_typed_is_recorded_only_if_that_is_wanted(
     assert cast.output == LAST.decode()
 
 
-def test_the_terminal_of_who_plays_it_is_left_clean_too(tmp_path: Path) -> None:
+def test_playing_it_leaves_the_terminal_reset(tmp_path: Path) -> None:
     with Guest() as guest, Shell(tmp_path) as shell, unchanged(shell):
         shell.attach(f"--record vm.cast {guest.url}")
         guest.send(b"before\x1b[?1049h\x1b[?25l\x1b[31m~")
@@ -223,7 +223,7 @@ def test_the_terminal_of_who_plays_it_is_left_clean_too(tmp_path: Path) -> None:
     assert "\x1b[?1049l" in recorded
 
 
-def test_the_history_is_recorded_as_it_is_shown(
+def test_the_history_is_recorded_as_shown(
     cloud: FakeCloud, shell: Shell, tmp_path: Path
 ) -> None:
     shown = tmp_path / "shown"
@@ -236,7 +236,9 @@ def test_the_history_is_recorded_as_it_is_shown(
         shell.type(b"~.")
         assert shell.prompt() == 0
     cast = read_cast(tmp_path / "vm.cast")
-    assert cast.header["title"] == "console of vm", "whatever the user called it"
+    assert cast.header["title"] == "console of vm", (
+        "the name, although the id was given"
+    )
     assert cast.output == "still booting\r\nlogin: " + LAST.decode()
     assert cast.output.encode() == shown.read_bytes()
 
@@ -251,7 +253,7 @@ def test_the_history_of_a_server_that_is_off_is_recorded(
     assert [event[1:] for event in cast.events] == [("o", "power down\r\n")]
 
 
-def test_without_a_terminal_it_is_recorded_too(tmp_path: Path) -> None:
+def test_a_session_without_a_terminal_is_recorded(tmp_path: Path) -> None:
     with Guest(echoes=True) as guest, Shell(tmp_path) as shell:
         command = (
             f"echo hello | novaconsole --record vm.cast --record-input {guest.url}"
@@ -262,7 +264,7 @@ def test_without_a_terminal_it_is_recorded_too(tmp_path: Path) -> None:
     assert (cast.output, cast.all("i")) == ("hello\n", ["hello\n"])
 
 
-def test_a_full_disk_is_told_once_and_the_session_goes_on(tmp_path: Path) -> None:
+def test_a_full_disk_is_reported_once_and_the_session_goes_on(tmp_path: Path) -> None:
     with Guest() as guest, Shell(tmp_path) as shell, unchanged(shell):
         shell.attach(f"--record /dev/full {guest.url}")
         for said in (b"one", b"two", b"three"):
@@ -278,7 +280,9 @@ def test_a_full_disk_is_told_once_and_the_session_goes_on(tmp_path: Path) -> Non
         assert shell.output.count(trouble) == 1
 
 
-def test_a_recording_is_not_overwritten_unless_that_is_wanted(tmp_path: Path) -> None:
+def test_an_existing_recording_is_overwritten_only_with_the_option(
+    tmp_path: Path,
+) -> None:
     cast_file = tmp_path / "vm.cast"
     with Guest(greeting=LAST) as guest, Shell(tmp_path) as shell, unchanged(shell):
         command = f"novaconsole {guest.url} --record vm.cast"

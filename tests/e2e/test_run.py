@@ -1,4 +1,4 @@
-"""--run: a command in the guest, as a part of the user's own command line."""
+"""--run: a command in the guest as a part of the user's own command line."""
 
 import os
 import subprocess
@@ -8,22 +8,23 @@ from signal import SIGTERM
 
 import pytest
 
+from support import program
 from support.guests import BASH, PASSWORD, USER, login_over_websocket, over_websocket
-from support.shell import CTRL_C, PROGRAM, TOKEN, Guest, Shell, environment, unchanged
+from support.shell import CTRL_C, TOKEN, Guest, Shell, unchanged
 
 PATIENCE = 60.0
 
 
 @pytest.fixture(scope="module")
 def guest() -> Iterator[str]:
-    """The URL of a guest that wants a login."""
+    """The URL of a guest at its login prompt."""
     with login_over_websocket() as url:
         yield url
 
 
 @pytest.fixture
 def bash() -> Iterator[str]:
-    """The URL of a guest with a bash that somebody left open."""
+    """The URL of a guest with a bash that was left logged in."""
     with over_websocket(*BASH) as url:
         yield url
 
@@ -31,20 +32,11 @@ def bash() -> Iterator[str]:
 def run(
     home: Path, *arguments: str, **variables: str
 ) -> "subprocess.CompletedProcess[bytes]":
-    """The program without a terminal."""
-    return subprocess.run(
-        [*PROGRAM, *arguments],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        env=environment(home, **variables),
-        cwd=home,
-        start_new_session=True,
-        timeout=PATIENCE,
-        check=False,
-    )
+    """Run the program without a terminal."""
+    return program.run(home, *arguments, timeout=PATIENCE, variables=variables)
 
 
-def test_it_is_like_ssh_host_command(tmp_path: Path, guest: str) -> None:
+def test_output_and_status_are_those_of_the_command(tmp_path: Path, guest: str) -> None:
     (tmp_path / "secret").write_text(f"{PASSWORD}\n")
     options = ("--login", USER, "--password-file", "secret")
     done = run(tmp_path, *options, "--run", "echo out; echo err >&2; exit 5", guest)
@@ -59,7 +51,7 @@ def test_it_is_like_ssh_host_command(tmp_path: Path, guest: str) -> None:
         (None, 1, "asks for the password of 'root'"),
     ],
 )
-def test_the_password_comes_from_the_environment(
+def test_the_environment_can_hold_the_password(
     tmp_path: Path, guest: str, password: str | None, status: int, words: str
 ) -> None:
     variables = {} if password is None else {"NOVACONSOLE_PASSWORD": password}
@@ -70,8 +62,8 @@ def test_the_password_comes_from_the_environment(
     assert "wrong-4711" not in done.stderr.decode()
 
 
-def test_the_password_is_asked_for_on_a_terminal(tmp_path: Path, guest: str) -> None:
-    """The output may go elsewhere meanwhile."""
+def test_on_a_terminal_the_password_is_asked_for(tmp_path: Path, guest: str) -> None:
+    """Even if the output goes elsewhere."""
     with Shell(tmp_path) as shell, unchanged(shell):
         shell.start(f"novaconsole --login {USER} --run 'echo out' {guest} > shown")
         shell.expect(b"password of root in the guest: ")
@@ -81,7 +73,7 @@ def test_the_password_is_asked_for_on_a_terminal(tmp_path: Path, guest: str) -> 
     assert (tmp_path / "shown").read_bytes() == b"out\n"
 
 
-def test_debugging_shows_no_secret(tmp_path: Path, guest: str) -> None:
+def test_debug_output_holds_no_secret(tmp_path: Path, guest: str) -> None:
     done = run(
         *(tmp_path, "-d", "--login", USER, "--run", "true", guest),
         NOVACONSOLE_PASSWORD=PASSWORD,
@@ -92,28 +84,26 @@ def test_debugging_shows_no_secret(tmp_path: Path, guest: str) -> None:
     assert guest.partition("token=")[2].encode() not in done.stderr
 
 
-def test_a_shell_left_open_needs_no_login_and_lines_are_right(
-    tmp_path: Path, bash: str
-) -> None:
+def test_a_shell_left_open_needs_no_login(tmp_path: Path, bash: str) -> None:
     with Shell(tmp_path) as shell, unchanged(shell):
         command = f"novaconsole --run 'echo one; echo two; exit 3' {bash}"
         assert shell.run(command) == (3, b"one\r\ntwo\r\n")
 
 
-def test_time_is_over(tmp_path: Path, bash: str) -> None:
+def test_a_command_that_takes_too_long_is_status_124(tmp_path: Path, bash: str) -> None:
     done = run(tmp_path, "--timeout", "4", "--run", "echo out; sleep 1000", bash)
     assert (done.returncode, done.stdout) == (124, b"out\n")
     assert done.stderr == (b"novaconsole: the command has not ended within 4 seconds\n")
 
 
-def test_time_is_over_before_it_is_connected(tmp_path: Path) -> None:
+def test_a_timeout_before_the_connection_is_status_124(tmp_path: Path) -> None:
     with Guest(answer=b"") as guest:
         done = run(tmp_path, "--timeout", "0.5", "--run", "true", guest.url)
     assert done.returncode == 124
     assert done.stderr == b"novaconsole: not connected within 0.5 seconds\n"
 
 
-def test_the_console_goes_away(tmp_path: Path) -> None:
+def test_a_console_that_hangs_up_is_status_3(tmp_path: Path) -> None:
     with Guest(drops=True) as guest:
         done = run(tmp_path, "--run", "true", guest.url)
     assert done.returncode == 3
@@ -121,7 +111,7 @@ def test_the_console_goes_away(tmp_path: Path) -> None:
     assert TOKEN.encode() not in done.stderr
 
 
-def test_nobody_listens(tmp_path: Path) -> None:
+def test_a_refused_connection_is_status_1(tmp_path: Path) -> None:
     done = run(tmp_path, "--run", "true", "ws://127.0.0.1:1/")
     assert done.returncode == 1
     assert b"refused" in done.stderr
@@ -134,7 +124,7 @@ WAYS_TO_STOP: dict[str, tuple[Callable[[Shell], None], int]] = {
 
 
 @pytest.mark.parametrize("way", WAYS_TO_STOP)
-def test_who_stops_it_stops_the_command_in_the_guest(
+def test_a_signal_also_stops_the_command_in_the_guest(
     tmp_path: Path, bash: str, way: str
 ) -> None:
     stop, status = WAYS_TO_STOP[way]
@@ -147,7 +137,7 @@ def test_who_stops_it_stops_the_command_in_the_guest(
     assert (tmp_path / "stopped").exists()
 
 
-def test_a_reader_that_has_enough_ends_it(tmp_path: Path, bash: str) -> None:
+def test_a_reader_that_closes_the_pipe_ends_it(tmp_path: Path, bash: str) -> None:
     with Shell(tmp_path) as shell, unchanged(shell):
         command = f"novaconsole --run 'yes' {bash} | head -n 1"
         shell.run(f"{command}; echo ${{PIPESTATUS[@]}} > statuses")
@@ -155,7 +145,7 @@ def test_a_reader_that_has_enough_ends_it(tmp_path: Path, bash: str) -> None:
     assert (tmp_path / "statuses").read_text() == "0 0\n"
 
 
-def test_a_full_disk_is_an_error(tmp_path: Path, bash: str) -> None:
+def test_an_output_on_a_full_disk_is_an_error(tmp_path: Path, bash: str) -> None:
     with Shell(tmp_path) as shell, unchanged(shell):
         status, output = shell.run(f"novaconsole --run 'echo out' {bash} > /dev/full")
     assert status == 1

@@ -1,4 +1,4 @@
-"""What the user sees, and what nobody may see: the token."""
+"""What the user sees, and what must never be seen: the token."""
 
 import re
 import socket
@@ -21,12 +21,12 @@ def hello(guest: Guest) -> list[str]:
     ]
 
 
-def goodbye(guest: Guest) -> str:
+def farewell(guest: Guest) -> str:
     return f"{SAID}disconnected from 127.0.0.1:{guest.port}"
 
 
 def answers(shell: Shell, key: bytes, last: bytes) -> list[str]:
-    """What an escape shows, up to a line that ends with `last`; without the prefix."""
+    """The lines that an escape shows, without the prefix; `last` ends the last one."""
     before = len(shell.screen())
     shell.type(b"\r~" + key)
     shell.expect(last + b"\r\n")
@@ -38,7 +38,7 @@ def answers(shell: Shell, key: bytes, last: bytes) -> list[str]:
 # ---- a plain session
 
 
-def test_two_lines_then_the_guest_then_one(tmp_path: Path) -> None:
+def test_a_session_shows_two_lines_then_the_guest_then_one_line(tmp_path: Path) -> None:
     with Guest() as guest, Shell(tmp_path) as shell, unchanged(shell):
         shell.attach(guest.url)
         guest.send(b"one\r\ntwo\r\n  indented\r\n")
@@ -50,12 +50,12 @@ def test_two_lines_then_the_guest_then_one(tmp_path: Path) -> None:
             "one",
             "two",
             "  indented",
-            goodbye(guest),
+            farewell(guest),
             "<0>$",
         ]
 
 
-def test_nothing_is_added_to_what_the_guest_sends(tmp_path: Path) -> None:
+def test_the_output_of_the_guest_is_shown_unchanged(tmp_path: Path) -> None:
     with Guest() as guest, Shell(tmp_path) as shell, unchanged(shell):
         shell.attach(guest.url)
         guest.send(GUEST_BYTES)
@@ -65,11 +65,11 @@ def test_nothing_is_added_to_what_the_guest_sends(tmp_path: Path) -> None:
         shell.prompt()
         guest.wait_closing()
         ours = "".join(f"{line}\r\n" for line in hello(guest)).encode()
-        bye = f"{goodbye(guest)}\r\n".encode()
+        bye = f"{farewell(guest)}\r\n".encode()
         assert shell.output == ours + GUEST_BYTES + b"done\r\n" + bye
 
 
-def test_what_we_say_begins_a_line_of_its_own(tmp_path: Path) -> None:
+def test_each_message_begins_on_a_new_line(tmp_path: Path) -> None:
     with Guest() as guest, Shell(tmp_path) as shell, unchanged(shell):
         shell.attach(guest.url)
         guest.send(b"login: ")
@@ -85,12 +85,12 @@ def test_what_we_say_begins_a_line_of_its_own(tmp_path: Path) -> None:
             "login:",
             f"{SAID}messages: verbose",
             "password:",
-            goodbye(guest),
+            farewell(guest),
             "<0>$",
         ]
 
 
-def test_quiet_says_nothing(tmp_path: Path) -> None:
+def test_quiet_shows_no_message(tmp_path: Path) -> None:
     with Guest() as guest, Shell(tmp_path) as shell, unchanged(shell):
         shell.start(f"novaconsole -q {guest.url}")
         shell.wait_raw()
@@ -101,7 +101,7 @@ def test_quiet_says_nothing(tmp_path: Path) -> None:
         assert shell.output == b"only this\r\n"
 
 
-def test_quiet_tells_errors(tmp_path: Path) -> None:
+def test_quiet_shows_errors(tmp_path: Path) -> None:
     with Shell(tmp_path) as shell:
         status, output = shell.run("novaconsole -q ws://127.0.0.1:1/")
     assert status == 1
@@ -112,7 +112,9 @@ def test_quiet_tells_errors(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("option", "char"), [("", "~"), ("-e @", "@")])
-def test_help_is_the_table_of_escapes(tmp_path: Path, option: str, char: str) -> None:
+def test_help_shows_the_table_of_escapes(
+    tmp_path: Path, option: str, char: str
+) -> None:
     with Guest() as guest, Shell(tmp_path) as shell, unchanged(shell):
         shell.attach(f"{option} {guest.url}")
         before = len(shell.screen())
@@ -125,7 +127,7 @@ def test_help_is_the_table_of_escapes(tmp_path: Path, option: str, char: str) ->
     assert rows == [(char + (row.shown or char), row.meaning) for row in ESCAPES]
 
 
-def test_info_tells_of_the_connection(tmp_path: Path) -> None:
+def test_info_describes_the_connection(tmp_path: Path) -> None:
     with Guest() as guest, Shell(tmp_path) as shell, unchanged(shell):
         shell.attach(f"--log log --keepalive 0.1 {guest.url}")
         guest.send(b"12345\r\n")
@@ -144,7 +146,7 @@ def test_info_tells_of_the_connection(tmp_path: Path) -> None:
         shell.prompt()
 
 
-def test_info_tells_what_there_is_not(tmp_path: Path) -> None:
+def test_info_says_what_is_switched_off(tmp_path: Path) -> None:
     with Guest() as guest, Shell(tmp_path) as shell, unchanged(shell):
         shell.attach(f"--keepalive 0 {guest.url}")
         lines = answers(shell, b"I", b"log: none")
@@ -163,7 +165,7 @@ def test_break_is_explained(tmp_path: Path) -> None:
         shell.prompt()
 
 
-def test_more_and_fewer_messages(tmp_path: Path) -> None:
+def test_two_escapes_change_the_verbosity(tmp_path: Path) -> None:
     with Guest() as guest, Shell(tmp_path) as shell, unchanged(shell):
         shell.attach(guest.url)
         assert answers(shell, b"V", b"quiet") == ["messages: quiet"]
@@ -171,7 +173,7 @@ def test_more_and_fewer_messages(tmp_path: Path) -> None:
         assert answers(shell, b"v", b"normal") == ["messages: normal"]
         shell.resize(columns=81, lines=25)
         guest.send(b"meanwhile\r\n")
-        shell.expect(b"meanwhile\r\n")  # the signal has been seen, too
+        shell.expect(b"meanwhile\r\n")  # by now the signal has been handled, too
         assert answers(shell, b"v", b"verbose") == ["messages: verbose"]
         shell.resize(columns=82, lines=26)
         shell.expect(b"the terminal has 82 columns and 26 lines")
@@ -183,7 +185,7 @@ def test_more_and_fewer_messages(tmp_path: Path) -> None:
         assert b"81 columns" not in shell.output
 
 
-def test_quiet_answers_when_asked(tmp_path: Path) -> None:
+def test_quiet_shows_the_answers_to_escapes(tmp_path: Path) -> None:
     with Guest() as guest, Shell(tmp_path) as shell, unchanged(shell):
         shell.start(f"novaconsole -q {guest.url}")
         shell.wait_raw()
@@ -194,11 +196,13 @@ def test_quiet_answers_when_asked(tmp_path: Path) -> None:
         shell.prompt()
 
 
-# ---- options of the tool before this one
+# ---- options
 
 
 @pytest.mark.parametrize("option", ["", "-N", "--no-subprotocols"])
-def test_the_subprotocol_offered(tmp_path: Path, option: str) -> None:
+def test_the_subprotocol_binary_is_offered_unless_switched_off(
+    tmp_path: Path, option: str
+) -> None:
     with Guest() as guest, Shell(tmp_path) as shell:
         shell.attach(f"{option} {guest.url}")
         shell.type(b"~.")
@@ -209,7 +213,7 @@ def test_the_subprotocol_offered(tmp_path: Path, option: str) -> None:
 
 
 @pytest.mark.parametrize("form", ["{}", "--url {}", "--url={}", "'{}'"])
-def test_the_url_is_an_argument_or_an_option(tmp_path: Path, form: str) -> None:
+def test_the_url_can_be_an_argument_or_an_option(tmp_path: Path, form: str) -> None:
     with Guest() as guest, Shell(tmp_path) as shell:
         shell.attach(form.format(guest.url))
         shell.type(b"~.")
@@ -309,14 +313,14 @@ def test_the_token_is_shown_nowhere(
         ("ws://127.0.0.1/ ws://127.0.0.1/?token={token}", 2),
         ("--cacert ws://127.0.0.1/?token={token} vm", 2),
         ("--no-such-option=token={token}", 2),
-        ("ws:/127.0.0.1/?token={token}", 1),  # taken for the name of a server
+        ("ws:/127.0.0.1/?token={token}", 1),  # read as the name of a server
     ],
 )
 def test_the_token_is_shown_in_no_error(
     tmp_path: Path, arguments: str, status: int
 ) -> None:
     with socket.socket() as unused, Shell(tmp_path) as shell:
-        unused.bind(("127.0.0.1", 0))  # refuses, for nobody listens
+        unused.bind(("127.0.0.1", 0))  # refuses connections
         port = unused.getsockname()[1]
         command = f"novaconsole -d {arguments.format(port=port, token=TOKEN)}"
         assert shell.run(command)[0] == status

@@ -3,7 +3,6 @@
 import base64
 import math
 import shlex
-import subprocess
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -24,9 +23,10 @@ from novaconsole.network.proxy import Proxy
 from novaconsole.network.target import Target, TLSOptions
 from novaconsole.session.state import Attachment, SessionOptions
 from novaconsole.terminal.notices import Notices
+from support import program
 from support.fake_cloud import Answer, FakeCloud, write_clouds
 from support.servers import linked, refused_port
-from support.shell import PATIENCE, PROGRAM, Guest, environment
+from support.shell import Guest
 
 PROXY_LOGIN = "proxy-user:pass-phrase-of-the-proxy"
 HEADER = "Bearer value-of-the-header"
@@ -36,13 +36,13 @@ SECRETS = (
     HEADER.partition(" ")[2],
     base64.b64encode(PROXY_LOGIN.encode()).decode(),
 )
-# What writes files: all that a session keeps is looked through.
+# Options that write files, all of which are searched.
 KEEPS = ["--log", "log", "--record", "cast", "--record-input", "--overwrite"]
 SAYS = ["--debug", "-H", f"Authorization: {HEADER}"]
 
 
 class World(NamedTuple):
-    """Where a session takes place: the console, the cloud, and the user's home."""
+    """The console, the cloud, and the user's home."""
 
     guest: Guest
     cloud: FakeCloud
@@ -67,20 +67,17 @@ def world(cloud: FakeCloud, tmp_path: Path) -> World:
 
 
 def run(world: World, *arguments: str) -> tuple[int, list[str]]:
-    """The program; its status, and the secrets in all that it said and wrote."""
+    """Run the program; its status, and the secrets found in its output and files."""
     with world.guest:
-        done = subprocess.run(
-            [*PROGRAM, *SAYS, *arguments],
-            capture_output=True,
-            check=False,
-            cwd=world.home,
-            env=environment(world.home) | {"OS_CLIENT_CONFIG_FILE": "clouds.yaml"},
-            stdin=subprocess.DEVNULL,
-            timeout=PATIENCE,
+        done = program.run(
+            world.home,
+            *SAYS,
+            *arguments,
+            variables={"OS_CLIENT_CONFIG_FILE": "clouds.yaml"},
         )
     (world.home / "clouds.yaml").unlink()  # the user's own
     kept = [path.read_bytes() for path in world.home.rglob("*") if path.is_file()]
-    assert done.stderr, "there is something to look at"
+    assert done.stderr, "something to search in"
     return done.returncode, found(b"".join([done.stdout, done.stderr, *kept]))
 
 
@@ -122,8 +119,8 @@ def refuses(world: World) -> None:
     world.cloud.console_url = world.url.replace(str(world.guest.port), str(port))
 
 
-def wants_tls(world: World) -> None:
-    address = world.cloud.url.removeprefix("http://")  # where there is none
+def requires_tls(world: World) -> None:
+    address = world.cloud.url.removeprefix("http://")  # which does not speak TLS
     world.cloud.console_url = f"wss://{address}/?token={fake.CONSOLE_TOKEN}"
 
 
@@ -157,7 +154,7 @@ FAILURES: dict[str, tuple[Callable[[World], None], int]] = {
     "501": (gives(fake.NOT_SUPPORTED), 1),
     "no URL": (gives_no_url, 1),
     "refused": (refuses, 1),
-    "TLS": (wants_tls, 1),
+    "TLS": (requires_tls, 1),
     "403 of the websocket": (answers(f"HTTP/1.1 403 /?{ECHO}\r\n\r\n"), 1),
     "no HTTP": (answers("SSH-2.0-x\r\n"), 1),
     "mute": (answers(""), 1),
@@ -166,7 +163,9 @@ FAILURES: dict[str, tuple[Callable[[World], None], int]] = {
 
 
 @pytest.mark.parametrize("failure", FAILURES)
-def test_a_server_of_a_cloud(world: World, failure: str) -> None:
+def test_a_session_with_a_server_of_a_cloud_shows_no_secret(
+    world: World, failure: str
+) -> None:
     change, status = FAILURES[failure]
     change(world)
     options = ["--connect-timeout", "2", "--cloud", "fake"]
@@ -178,7 +177,7 @@ def test_a_server_of_a_cloud(world: World, failure: str) -> None:
 
 @pytest.mark.parametrize("failure", ["none", "500", "403 of the websocket"])
 @pytest.mark.parametrize("form", [[], ["--json"]])
-def test_a_check(world: World, failure: str, form: list[str]) -> None:
+def test_a_check_shows_no_secret(world: World, failure: str, form: list[str]) -> None:
     FAILURES[failure][0](world)
     status, secrets = run(world, "--check", *form, "--cloud", "fake", "vm")
     assert (status == 0, secrets) == (failure == "none", [])
@@ -191,7 +190,9 @@ CLOSED = "HTTP/1.1 {} Proxy\r\nContent-Length: 0\r\n\r\n"
     "answer",
     [*(CLOSED.format(status) for status in (403, 407, 502)), "SSH-2.0-x\r\n", ""],
 )
-def test_a_proxy_that_wants_to_know_who_we_are(world: World, answer: str) -> None:
+def test_a_session_through_a_proxy_with_login_shows_no_secret(
+    world: World, answer: str
+) -> None:
     world.guest.answer = answer.encode()
     proxy = f"http://{PROXY_LOGIN}@127.0.0.1:{world.guest.port}"
     url = f"ws://console.invalid/?token={fake.CONSOLE_TOKEN}"
@@ -214,11 +215,11 @@ def test_a_proxy_that_wants_to_know_who_we_are(world: World, answer: str) -> Non
         f"--demo --origin 'a\n{HEADER}'",
     ],
 )
-def test_wrong_usage(world: World, arguments: str) -> None:
+def test_wrong_usage_shows_no_secret(world: World, arguments: str) -> None:
     assert run(world, *shlex.split(arguments)) == (2, [])
 
 
-async def test_what_a_program_holds_says_nothing_when_it_is_shown(
+async def test_no_object_shows_a_secret_as_text(
     cloud: FakeCloud, tmp_path: Path
 ) -> None:
     target = Target.parse(f"ws://h/?token={fake.CONSOLE_TOKEN}", name="vm")

@@ -1,7 +1,7 @@
-"""A console that says nothing, and the one line that explains it.
+"""A console without output, and the one line that explains it.
 
-These tests wait for what comes after some seconds.  That something does not come is
-seen by the time at which it has come to somebody else, who began later.
+The line appears after some seconds.  That it does not appear in one session is known
+once it has appeared in another that began later.
 """
 
 from contextlib import ExitStack
@@ -19,7 +19,7 @@ PROXY_SILENT = b"novaconsole: the proxy has not answered: "
 
 
 def marked(shell: Shell, guest: Guest) -> bytes:
-    """All that has been shown, and a mark of the guest at its end."""
+    """The output so far, up to a mark that the guest sends now."""
     guest.send(b"<mark>")
     shell.expect(b"<mark>")
     return shell.output_so_far
@@ -57,7 +57,7 @@ def test_silence_after_enter_is_explained_once(tmp_path: Path) -> None:
         for shell, guest in (greeted, answered, no_enter):
             assert TOLD not in marked(shell, guest)
 
-        # Also not again: neither for another Enter, nor over another link.
+        # It does not appear again, whether for another Enter or on another connection.
         silent[0].type(b"\r")
         silent[1].wait_received(b"\r\r")
         silent[0].type(b"~R")
@@ -72,7 +72,7 @@ def test_silence_after_enter_is_explained_once(tmp_path: Path) -> None:
             leave(shell)
 
 
-def test_a_proxy_that_does_not_answer_is_another_matter(tmp_path: Path) -> None:
+def test_a_proxy_that_does_not_answer_is_explained_differently(tmp_path: Path) -> None:
     with Guest(reads=False) as guest, Shell(tmp_path) as shell:
         shell.attach(guest.url)
         shell.type(b"\r")

@@ -1,4 +1,4 @@
-"""In a real tmux: what real programs leave behind when they are killed is undone."""
+"""In a real tmux: the modes that killed programs leave behind are reset."""
 
 import os
 import shutil
@@ -10,14 +10,15 @@ from typing import Self
 
 import pytest
 
-from support.shell import CTRL_Z, environment, wait_until
+from support.program import environment
+from support.shell import CTRL_Z, wait_until
 
 _NEEDED = ("tmux", "vim.tiny", "less", "htop")
 pytestmark = pytest.mark.skipif(
-    not all(map(shutil.which, _NEEDED)), reason=f"wants {', '.join(_NEEDED)}"
+    not all(map(shutil.which, _NEEDED)), reason=f"requires {', '.join(_NEEDED)}"
 )
 
-# All that tmux 3.3 tells of a terminal's modes.
+# Everything that tmux 3.3 reports about the modes of a terminal.
 _MODES = " ".join(
     f"{name}=#{{{name}}}"
     for name in (
@@ -30,17 +31,17 @@ _MODES = " ".join(
 
 
 class Tmux:
-    """A tmux server with one pane, and in that a shell.
+    """A tmux server with one pane that runs a shell.
 
     Args:
-        home: of the user.
+        home: the user's home.
     """
 
     def __init__(self, home: Path) -> None:
         self._home = home
         self._environment = environment(home)
         self._rc = home / "rc"
-        # Not in the environment: the guest's shell shall have a prompt of its own.
+        # Not in the environment, from which the guest's shell would inherit it.
         self._rc.write_text("PS1='<$?>$ '\n")
 
     def __enter__(self) -> Self:
@@ -69,7 +70,7 @@ class Tmux:
         self("send-keys", "-l", text)
 
     def shown(self, *options: str) -> str:
-        """The text of the screen, blank lines at the end left out."""
+        """The text of the screen without blank lines at the end."""
         return self("capture-pane", "-p", *options).rstrip()
 
     def wait_for(self, text: str) -> None:
@@ -94,14 +95,14 @@ class Tmux:
 
 @pytest.fixture
 def tmux(tmp_path: Path) -> Iterator[Tmux]:
-    """At the end the terminal must be as it was."""
+    """A tmux whose terminal must be unchanged at the end."""
     with Tmux(tmp_path) as tmux:
         before = tmux.modes()
         yield tmux
         assert tmux.modes() == before
         tmux.type("clear; echo 'legible lqk' and pl'ai'n\r")
         tmux.wait_for("legible lqk and plain\n<0>$ ")
-        # With all attributes, and line drawing if there is any.
+        # With attributes and line drawing, of which none may be left.
         assert tmux.shown("-e") == "legible lqk and plain\n<0>$"
 
 
@@ -121,7 +122,7 @@ def htop(tmux: Tmux) -> None:
 
 
 def noise(tmux: Tmux) -> None:
-    """What is in a program, and at the end what may be in it as well."""
+    """A binary file, and sequences that one might contain."""
     last = r"\033\\\016\033(0\033[?25l\033[4h\033[?7l\033[7;31m\033[2;9r\033[?6h\033Pq"
     tmux.type(f"cat /bin/ls; printf '{last}'; exec sleep 1000\r")
     wait_until(lambda: "origin_flag=1" in tmux.modes())
@@ -134,7 +135,7 @@ PROGRAMS: list[Callable[[Tmux], None]] = [vim, less, htop, noise]
 def program(
     request: pytest.FixtureRequest, tmux: Tmux, tmp_path: Path
 ) -> Callable[[], None]:
-    """Attach, and start a program in the guest."""
+    """A function that attaches and starts a program in the guest."""
     (tmp_path / "text").write_text("some text\n" * 100)
     start: Callable[[Tmux], None] = request.param
     before = tmux.modes()
@@ -165,7 +166,7 @@ def escape(tmux: Tmux) -> int:
 
 
 @pytest.mark.parametrize("leave", [kill_guest, terminate, escape])
-def test_afterwards_all_is_as_before(
+def test_the_modes_are_reset_at_the_end(
     tmux: Tmux, program: Callable[[], None], leave: Callable[[Tmux], int]
 ) -> None:
     program()
@@ -173,7 +174,7 @@ def test_afterwards_all_is_as_before(
     tmux.wait_for(f"<{status}>$ ")
 
 
-def test_while_suspended_all_is_as_before_and_then_as_in_the_guest(
+def test_the_modes_are_reset_while_suspended_and_restored_after(
     tmux: Tmux, program: Callable[[], None]
 ) -> None:
     before = tmux.modes()

@@ -1,4 +1,4 @@
-"""Sessions that nobody watches: --until, --timeout and --read-only."""
+"""Unattended sessions: --until, --timeout and --read-only."""
 
 import subprocess
 import time
@@ -8,12 +8,14 @@ from pathlib import Path
 import pytest
 
 from support.fake_cloud import FakeCloud
-from support.shell import CTRL_C, PATIENCE, Guest, Shell, program, unchanged
+from support.program import PATIENCE, piped
+from support.shell import CTRL_C, Guest, Shell, unchanged
 
 PROMPT = b"boot\r\n\x1b[1mvm lo\x1b[0mgin: "
 UNTIL = ("--until", "login: ")
-# What a test with a time-out waits for at least; nothing shall be faster than that.
+# The timeout in these tests: long enough to start, short enough to wait for.
 SOON = 1.0
+LATE = SOON + 5.0  # on a busy machine, which also has to start the program
 
 
 def lines_of(process: "subprocess.Popen[bytes]") -> list[str]:
@@ -25,8 +27,10 @@ def lines_of(process: "subprocess.Popen[bytes]") -> list[str]:
 
 
 @pytest.mark.parametrize("stdin", ["< /dev/null", "<&-", "< empty", ": |"])
-def test_it_ends_at_the_match_whatever_the_input_is(tmp_path: Path, stdin: str) -> None:
-    """Input that has ended long before does not end it."""
+def test_it_ends_at_the_match_and_not_at_the_end_of_the_input(
+    tmp_path: Path, stdin: str
+) -> None:
+    """The input has ended long before."""
     (tmp_path / "empty").touch()
     before, after = (stdin, "") if stdin.endswith("|") else ("", stdin)
     with Guest() as guest, Shell(tmp_path) as shell, unchanged(shell):
@@ -40,7 +44,7 @@ def test_it_ends_at_the_match_whatever_the_input_is(tmp_path: Path, stdin: str) 
     assert (tmp_path / "shown").read_bytes() == PROMPT
 
 
-def test_on_a_terminal_it_ends_by_itself_and_keys_are_sent(tmp_path: Path) -> None:
+def test_on_a_terminal_keys_are_sent_until_the_match(tmp_path: Path) -> None:
     with Guest(echoes=True) as guest, Shell(tmp_path) as shell, unchanged(shell):
         shell.attach(f"--until '^[$] $' {guest.url}")
         shell.type(b"root\r\n$ ")
@@ -48,10 +52,10 @@ def test_on_a_terminal_it_ends_by_itself_and_keys_are_sent(tmp_path: Path) -> No
     assert guest.received.startswith(b"root\r\n$")
 
 
-def test_input_that_does_not_end_does_not_keep_it(tmp_path: Path) -> None:
+def test_it_ends_at_the_match_though_the_input_has_not_ended(tmp_path: Path) -> None:
     with (
         Guest(greeting=PROMPT) as guest,
-        program(tmp_path, *UNTIL, guest.url) as process,
+        piped(tmp_path, *UNTIL, guest.url) as process,
     ):
         assert process.wait(PATIENCE) == 0
 
@@ -59,7 +63,7 @@ def test_input_that_does_not_end_does_not_keep_it(tmp_path: Path) -> None:
 def test_input_is_sent_before_the_match(tmp_path: Path) -> None:
     with (
         Guest(echoes=True) as guest,
-        program(tmp_path, *UNTIL, guest.url) as process,
+        piped(tmp_path, *UNTIL, guest.url) as process,
     ):
         shown, _ = process.communicate(b"one\rlogin: \r", PATIENCE)
         assert process.returncode == 0
@@ -73,36 +77,38 @@ ENDINGS: dict[str, Callable[[Guest], None]] = {
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
-def test_a_console_that_goes_away_is_no_match(tmp_path: Path, ending: str) -> None:
+def test_a_console_that_hangs_up_before_the_match_is_a_loss(
+    tmp_path: Path, ending: str
+) -> None:
     with (
         Guest() as guest,
-        program(tmp_path, *UNTIL, guest.url, stdin=subprocess.DEVNULL) as process,
+        piped(tmp_path, *UNTIL, guest.url, stdin=subprocess.DEVNULL) as process,
     ):
         guest.send(b"log")
         ENDINGS[ending](guest)
         assert process.wait(PATIENCE) == 3
 
 
-def test_with_reconnect_it_goes_on(tmp_path: Path) -> None:
-    """And what the first link began, the second does not end."""
+def test_with_reconnect_the_search_goes_on(tmp_path: Path) -> None:
+    """No match spans two connections."""
     with (
         Guest(greeting=b"log") as guest,
-        program(
+        piped(
             tmp_path, *UNTIL, "--reconnect", guest.url, stdin=subprocess.DEVNULL
         ) as process,
     ):
         assert process.stdout
         assert process.stdout.read(3) == b"log"
-        guest.greeting = b"in: \x1b]0;torn"
+        guest.greeting = cut = b"in: \x1b]0;cut off"
         guest.drop()
-        assert process.stdout.read(12) == b"in: \x1b]0;torn"
+        assert process.stdout.read(len(cut)) == cut
         guest.greeting = PROMPT
         guest.drop()
         assert process.stdout.read() == PROMPT
         assert process.wait(PATIENCE) == 0
 
 
-def test_a_prompt_in_the_console_log_counts(cloud: FakeCloud, shell: Shell) -> None:
+def test_a_match_in_the_history_counts(cloud: FakeCloud, shell: Shell) -> None:
     cloud.add("vm", printed=b"boot\r\nvm login: ")
     with Guest() as guest:
         cloud.console_url = guest.url
@@ -111,7 +117,7 @@ def test_a_prompt_in_the_console_log_counts(cloud: FakeCloud, shell: Shell) -> N
     assert b"vm login: " in output
 
 
-def test_from_no_server_to_its_prompt(
+def test_with_wait_it_goes_from_no_server_to_its_prompt(
     cloud: FakeCloud, shell: Shell, tmp_path: Path
 ) -> None:
     cloud.add("vm", status="BUILD", next_statuses=["BUILD", "ACTIVE"], hidden_for=1)
@@ -130,32 +136,32 @@ def test_from_no_server_to_its_prompt(
     ("options", "says"),
     [(UNTIL, "no match within 1 seconds"), ((), "not over within 1 seconds")],
 )
-def test_when_the_time_is_over_the_status_says_so(
+def test_a_timeout_is_status_124(
     tmp_path: Path, options: tuple[str, ...], says: str
 ) -> None:
     with (
         Guest(greeting=b"boot") as guest,
-        program(tmp_path, *options, f"--timeout={SOON}", guest.url) as process,
+        piped(tmp_path, *options, f"--timeout={SOON}", guest.url) as process,
     ):
         started = time.monotonic()
         assert process.stdout
         assert process.stdout.read() == b"boot"
         assert process.wait(PATIENCE) == 124
-        assert time.monotonic() - started >= SOON
+        assert SOON <= time.monotonic() - started < LATE
         assert lines_of(process)[-1] == f"novaconsole: {says}"
         assert guest.wait_closing()
 
 
-def test_the_time_counts_while_a_server_does_not_answer(tmp_path: Path) -> None:
+def test_the_timeout_includes_the_wait_for_an_answer(tmp_path: Path) -> None:
     with (
         Guest(answer=b"") as guest,
-        program(tmp_path, *UNTIL, f"--timeout={SOON}", guest.url) as process,
+        piped(tmp_path, *UNTIL, f"--timeout={SOON}", guest.url) as process,
     ):
         assert process.wait(PATIENCE) == 124
         assert lines_of(process) == ["novaconsole: no match within 1 seconds"]
 
 
-def test_the_time_counts_while_a_server_is_waited_for(
+def test_the_timeout_includes_the_wait_for_a_server(
     cloud: FakeCloud, shell: Shell
 ) -> None:
     cloud.add("vm", status="BUILD")
@@ -165,7 +171,7 @@ def test_the_time_counts_while_a_server_is_waited_for(
     assert output.endswith(b"novaconsole: not over within 1 seconds\r\n")
 
 
-def test_the_time_counts_on_a_terminal(tmp_path: Path) -> None:
+def test_the_timeout_ends_a_session_on_a_terminal(tmp_path: Path) -> None:
     with Guest() as guest, Shell(tmp_path) as shell, unchanged(shell):
         shell.attach(f"--timeout {SOON} {guest.url}")
         assert shell.prompt() == 124
@@ -174,7 +180,7 @@ def test_the_time_counts_on_a_terminal(tmp_path: Path) -> None:
 # ---- --read-only
 
 
-def test_nothing_typed_is_sent_and_escapes_work(tmp_path: Path) -> None:
+def test_read_only_sends_no_keys_but_obeys_escapes(tmp_path: Path) -> None:
     with Guest(greeting=b"boot") as guest, Shell(tmp_path) as shell, unchanged(shell):
         shell.attach(f"--read-only --keepalive 0.2 {guest.url}")
         shell.type(b"rm -rf /\r" + CTRL_C + b"\r~?")
@@ -191,10 +197,10 @@ def test_nothing_typed_is_sent_and_escapes_work(tmp_path: Path) -> None:
     assert guest.received == b""
 
 
-def test_piped_input_is_not_read_and_does_not_end_it(tmp_path: Path) -> None:
+def test_read_only_ignores_piped_input_and_its_end(tmp_path: Path) -> None:
     with (
         Guest(greeting=PROMPT) as guest,
-        program(tmp_path, "--read-only", "-w0", guest.url) as process,
+        piped(tmp_path, "--read-only", "-w0", guest.url) as process,
     ):
         assert process.stdin
         assert process.stdout

@@ -1,6 +1,6 @@
-"""--wait: from a server that is not there to its console, at the user's pace.
+"""--wait: from a server that does not exist yet to its console.
 
-The cloud changes when it is looked at, so that nothing depends on the machine's speed.
+The cloud changes with each request, so that nothing depends on the machine's speed.
 """
 
 import os
@@ -18,21 +18,21 @@ from support.shell import AT_ONCE, CTRL_C, Guest, Shell
 
 LEAVE = 'type "~." to disconnect'
 LISTS = "/compute/v2.1/servers/detail"
-LONG = 1000  # more looks than any test can take
-# The first pause is the shortest: a quarter of a second, less a fifth.
+LONG = 1000  # more requests than any test can make
+# The first pause is the shortest: a quarter of a second, minus at most a fifth.
 SHORTEST_PAUSE = 0.2
 
 
 @pytest.fixture
 def guest(cloud: FakeCloud) -> Iterator[Guest]:
-    """Behind the console of every server."""
+    """The guest behind the console of every server."""
     with Guest(echoes=True) as guest:
         cloud.console_url = guest.url
         yield guest
 
 
 def told(output: bytes) -> list[str]:
-    """What the program itself has said."""
+    """The messages of the program itself."""
     lines = output.decode().splitlines()
     mark = "novaconsole: "
     return [line.removeprefix(mark) for line in lines if line.startswith(mark)]
@@ -43,7 +43,7 @@ def is_waited_for(state: str) -> str:
 
 
 def looks(cloud: FakeCloud) -> list[float]:
-    """When somebody looked at the server."""
+    """When the server was requested."""
     return [
         arrival
         for (method, path), arrival in zip(cloud.requests, cloud.arrivals, strict=True)
@@ -54,7 +54,7 @@ def looks(cloud: FakeCloud) -> list[float]:
 # ---- up to the console
 
 
-def test_from_no_server_at_all_to_its_console(
+def test_it_waits_until_the_server_exists_and_runs(
     cloud: FakeCloud, guest: Guest, shell: Shell
 ) -> None:
     states = ["BUILD/scheduling", "BUILD/spawning", "BUILD/spawning", "ACTIVE"]
@@ -77,17 +77,17 @@ def test_from_no_server_at_all_to_its_console(
     ]
     assert told(shell.output)[-1] == "disconnected from vm"
     assert guest.received == b"typed\r"
-    # A token, the names once, a look each time, and the console.
+    # A token, the list of names once, one request each time, and the console.
     missed = 2
     assert len(looks(cloud)) == missed + 1 + len(states)
     assert len(cloud.requests) == 1 + 1 + len(looks(cloud)) + 1
     assert cloud.paths("GET").count(LISTS) == missed + 1
 
 
-def test_between_two_looks_there_is_a_pause(
+def test_it_pauses_between_two_requests(
     cloud: FakeCloud, guest: Guest, shell: Shell
 ) -> None:
-    """The next pause begins after the last answer, so no load can make it shorter."""
+    """A pause begins after the last answer, so that load cannot make it shorter."""
     cloud.add("vm", status="BUILD", next_statuses=["BUILD"] * 4 + ["ACTIVE"])
 
     shell.attach("--wait vm")
@@ -102,7 +102,7 @@ def test_between_two_looks_there_is_a_pause(
     assert told(shell.output).count(LEAVE) == 1
 
 
-def test_a_server_that_runs_is_not_waited_for(
+def test_a_running_server_is_attached_to_at_once(
     cloud: FakeCloud, guest: Guest, shell: Shell
 ) -> None:
     cloud.add("vm")
@@ -120,7 +120,7 @@ def test_a_server_that_runs_is_not_waited_for(
 
 
 @pytest.mark.parametrize("state", ["SHUTOFF/powering-on", "PAUSED", "SHELVED"])
-def test_a_server_that_somebody_will_start_is_waited_for(
+def test_a_server_that_may_be_started_is_waited_for(
     cloud: FakeCloud, guest: Guest, shell: Shell, state: str
 ) -> None:
     cloud.add("vm", next_statuses=["ACTIVE"]).become(state)
@@ -135,7 +135,7 @@ def test_a_server_that_somebody_will_start_is_waited_for(
 def test_a_console_that_is_not_ready_is_waited_for(
     cloud: FakeCloud, guest: Guest, shell: Shell
 ) -> None:
-    """The server runs, as Nova has it, and its console comes a moment later."""
+    """Nova reports ACTIVE a moment before the console is ready."""
     server = cloud.add("vm")
     cloud.console_fault = fake.NOT_READY
 
@@ -177,7 +177,7 @@ def test_a_proxy_that_is_not_up_yet_is_waited_for(
     assert shell.prompt() == 0
 
 
-# ---- in vain
+# ---- without success
 
 
 def test_a_server_that_fails_ends_the_wait(
@@ -200,7 +200,7 @@ def test_a_server_that_fails_ends_the_wait(
 def test_a_server_that_is_deleted_ends_the_wait(
     cloud: FakeCloud, guest: Guest, shell: Shell
 ) -> None:
-    """Another with its name is another."""
+    """Another server with its name does not take its place."""
     cloud.add("vm", status="BUILD", next_statuses=["BUILD", None])
     cloud.add("vm", hidden_for=1)
 
@@ -216,7 +216,7 @@ def test_a_server_that_is_deleted_ends_the_wait(
 
 
 @pytest.mark.parametrize("fault", [fake.SERIAL_CONSOLE_OFF, fake.FORBIDDEN])
-def test_a_console_that_there_will_never_be_is_not_waited_for(
+def test_a_console_that_will_never_exist_is_not_waited_for(
     cloud: FakeCloud, shell: Shell, fault: fake.Answer
 ) -> None:
     cloud.add("vm")
@@ -228,9 +228,7 @@ def test_a_console_that_there_will_never_be_is_not_waited_for(
     assert len(cloud.requests) == 3
 
 
-def test_without_the_option_nothing_is_waited_for(
-    cloud: FakeCloud, shell: Shell
-) -> None:
+def test_without_the_option_it_does_not_wait(cloud: FakeCloud, shell: Shell) -> None:
     cloud.add("vm", status="BUILD", next_statuses=["ACTIVE"])
 
     assert shell.run("novaconsole vm")[0] == 1
@@ -250,11 +248,11 @@ def building(cloud: FakeCloud) -> None:
 
 
 def nothing(cloud: FakeCloud) -> None:
-    """No server has this name."""
+    """Leave the cloud without a server of this name."""
 
 
 def mute(cloud: FakeCloud) -> None:
-    """The cloud does not answer the second look."""
+    """Leave the second request for the server without an answer."""
     server = cloud.add("vm", status="BUILD")
     cloud.stall(f"/compute/v2.1/servers/{server.id}")
 
@@ -297,7 +295,7 @@ def test_a_signal_while_waiting_ends_with_its_status(
 # ---- keys while waiting
 
 
-def test_keys_typed_while_waiting_ring_and_reach_nobody(
+def test_keys_while_waiting_ring_the_bell_and_are_dropped(
     cloud: FakeCloud, guest: Guest, shell: Shell
 ) -> None:
     server = cloud.add("vm", status="BUILD")
@@ -361,7 +359,7 @@ def test_ctrl_c_ends_the_wait_of_piped_input(cloud: FakeCloud, shell: Shell) -> 
 
 @pytest.mark.parametrize("option", ["--wait", "--history 10"])
 @pytest.mark.parametrize("where", ["--url {}", "{}", "--demo"])
-def test_only_a_cloud_can_be_waited_for_and_asked_for_history(
+def test_wait_and_history_require_a_server_of_a_cloud(
     guest: Guest, shell: Shell, option: str, where: str
 ) -> None:
     command = f"novaconsole {option} {where.format(guest.url)}"
@@ -373,10 +371,10 @@ def test_only_a_cloud_can_be_waited_for_and_asked_for_history(
     assert not guest.connections
 
 
-def test_what_the_libraries_log_in_their_thread_does_no_harm(
+def test_log_lines_from_another_thread_are_shown_while_waiting(
     cloud: FakeCloud, guest: Guest, shell: Shell
 ) -> None:
-    """While the terminal is raw, for then lines go by way of a task."""
+    """The terminal is raw then, and a task writes the lines."""
     cloud.add("vm", status="BUILD", next_statuses=["BUILD", "ACTIVE"])
 
     shell.attach("--debug --wait vm")
@@ -385,13 +383,13 @@ def test_what_the_libraries_log_in_their_thread_does_no_harm(
 
     assert shell.prompt() == 0
     said = b"".join(shell.output.partition(b"waiting: ")[2:])
-    assert b"remote-consoles" in said, "the second look was logged, too"
+    assert b"remote-consoles" in said, "the second request was logged, too"
 
 
-def test_ctrl_c_is_for_us_until_a_console_has_been_reached(
+def test_ctrl_c_ends_the_wait_until_a_console_has_been_reached(
     cloud: FakeCloud, shell: Shell
 ) -> None:
-    """The proxy accepts everybody, and hangs up: so far nobody has been attached."""
+    """The proxy accepts and hangs up, so no guest could have received it."""
     with Guest(drops=True) as guest:
         cloud.console_url = guest.url
         cloud.add("vm")

@@ -1,4 +1,4 @@
-"""Every way out of a session, under a shell that has to live with what is left."""
+"""Every way out of a session, seen from the shell that started it."""
 
 import os
 import re
@@ -26,7 +26,7 @@ from support.shell import (
 # ---- the user leaves
 
 
-def test_the_escape_leaves_with_0(tmp_path: Path) -> None:
+def test_the_escape_ends_with_status_0(tmp_path: Path) -> None:
     with Guest() as guest, Shell(tmp_path) as shell, unchanged(shell):
         shell.attach(guest.url)
         shell.type(b"~.")
@@ -41,17 +41,15 @@ def test_the_escape_may_come_in_three_reads(tmp_path: Path) -> None:
         for key, seen in ((b"x\r", b"-1-"), (b"~", b"-2-")):
             shell.type(key)
             guest.send(seen)
-            shell.expect(seen)  # the program has been through its loop meanwhile
+            shell.expect(seen)  # by now the program has read the key
         shell.type(b".")
         assert shell.prompt() == 0
     assert guest.received == b"x\r"
 
 
 @pytest.mark.parametrize("size", [0, 10, 1000, 100_000])
-def test_what_is_typed_behind_the_escape_is_for_the_shell(
-    tmp_path: Path, size: int
-) -> None:
-    """All in one go: so much for the guest, the escape, and a command."""
+def test_keys_after_the_escape_go_to_the_shell(tmp_path: Path, size: int) -> None:
+    """In one write: keys for the guest, the escape, and a command for the shell."""
     with Guest() as guest, Shell(tmp_path) as shell, unchanged(shell):
         shell.attach(guest.url)
         shell.type(b"x" * size + b"\r~.echo for the sh''ell; (exit 7)\r")
@@ -62,20 +60,20 @@ def test_what_is_typed_behind_the_escape_is_for_the_shell(
     assert (b"x" * size + b"\r").startswith(guest.received)
 
 
-def test_what_is_typed_while_connecting_is_for_the_guest(tmp_path: Path) -> None:
+def test_keys_while_connecting_go_to_the_guest(tmp_path: Path) -> None:
     answered = threading.Event()
     with Guest(upgrades=answered) as guest, Shell(tmp_path) as shell, unchanged(shell):
         shell.start(f"novaconsole {guest.url}")
         guest.wait_request()
         shell.type(b"early")
-        shell.expect(b"early")  # the terminal echoes still
+        shell.expect(b"early")  # the terminal still echoes
         answered.set()
         guest.wait_received(b"early")
         shell.type(b"\r~.")
         assert shell.prompt() == 0
 
 
-def test_what_was_typed_for_no_guest_is_for_the_shell(tmp_path: Path) -> None:
+def test_ctrl_c_while_connecting_ends_with_status_130(tmp_path: Path) -> None:
     answered = threading.Event()
     with Guest(upgrades=answered) as guest, Shell(tmp_path) as shell, unchanged(shell):
         shell.start(f"novaconsole {guest.url}")
@@ -104,9 +102,7 @@ LEAVINGS: dict[str, tuple[Callable[[Guest], None], str]] = {
 
 
 @pytest.mark.parametrize("leaving", LEAVINGS)
-def test_the_other_side_leaves_and_the_status_is_3(
-    tmp_path: Path, leaving: str
-) -> None:
+def test_the_other_side_ends_it_with_status_3(tmp_path: Path, leaving: str) -> None:
     leave, words = LEAVINGS[leaving]
     login = Guest(greeting=b"login: ")
     with login as guest, Shell(tmp_path) as shell, unchanged(shell):
@@ -118,7 +114,9 @@ def test_the_other_side_leaves_and_the_status_is_3(
         assert shell.screen()[2:4] == ["login:", f"novaconsole: {title} {words}"]
 
 
-def test_gone_at_once_without_a_byte_means_the_token(tmp_path: Path) -> None:
+def test_a_loss_at_once_and_without_output_is_explained_by_the_token(
+    tmp_path: Path,
+) -> None:
     with Guest(drops=True) as guest, Shell(tmp_path) as shell, unchanged(shell):
         status, output = shell.run(f"novaconsole {guest.url}")
         assert status == 3
@@ -150,7 +148,7 @@ def test_a_signal_ends_with_its_status(
         assert guest.wait_closing()
 
 
-def test_a_second_signal_while_leaving_changes_nothing(tmp_path: Path) -> None:
+def test_a_second_signal_does_not_change_the_status(tmp_path: Path) -> None:
     stubborn = Guest(answers_close=False)
     with stubborn as guest, Shell(tmp_path) as shell, unchanged(shell):
         shell.attach(guest.url)
@@ -163,8 +161,10 @@ def test_a_second_signal_while_leaving_changes_nothing(tmp_path: Path) -> None:
         assert shell.prompt() == 130
 
 
-def test_being_killed_leaves_the_shell_its_file_flags(tmp_path: Path) -> None:
-    """For they are never changed; the kernel shares them among all who use the file."""
+def test_sigkill_leaves_the_flags_of_the_shells_streams_unchanged(
+    tmp_path: Path,
+) -> None:
+    """They are never changed, because they belong to all users of an open file."""
     with Guest(echoes=True) as guest, Shell(tmp_path) as shell, unchanged(shell):
         shell.attach(guest.url)
         assert shell.is_blocking
@@ -176,11 +176,11 @@ def test_being_killed_leaves_the_shell_its_file_flags(tmp_path: Path) -> None:
         assert shell.is_blocking
 
 
-# ---- whatever hangs: "~." and SIGTERM act at once
+# ---- "~." and SIGTERM act at once, whatever hangs
 
 
 def paste(shell: Shell) -> None:
-    """More than the peer and the network take; all of it is read before we go on."""
+    """Type more than peer and network take; returns when all of it has been read."""
     text = b"pasted " * 75_000
     shell.type(text + b"\r~I")
     (sent,) = shell.expect(re.compile(rb"bytes: \d+ in, (\d+) out"))
@@ -238,7 +238,7 @@ def all_of_these(shell: Shell) -> Iterator[Guest]:
         all_of_these,
     ],
 )
-def test_leaving_waits_for_nobody(
+def test_leaving_waits_for_nothing(
     tmp_path: Path,
     trouble: Callable[[Shell], AbstractContextManager[Guest]],
     by: str,
@@ -265,9 +265,7 @@ def test_leaving_waits_for_nobody(
 
 
 @pytest.mark.parametrize("floods", [False, True])
-def test_the_end_of_the_terminal_is_the_end_of_the_program(
-    tmp_path: Path, floods: bool
-) -> None:
+def test_the_end_of_the_terminal_ends_the_program(tmp_path: Path, floods: bool) -> None:
     with Guest(floods=floods) as guest, Shell(tmp_path) as shell:
         shell.attach(guest.url)
         program = shell.job
@@ -275,10 +273,10 @@ def test_the_end_of_the_terminal_is_the_end_of_the_program(
         wait_until(lambda: not is_alive(program))
 
 
-def test_without_a_hangup_signal_the_end_of_the_terminal_is_noticed(
+def test_the_end_of_the_terminal_is_noticed_without_a_signal(
     tmp_path: Path,
 ) -> None:
-    """HUP is ignored, so that only the keyboard can tell."""
+    """SIGHUP is ignored, so that only reading the keyboard can show it."""
     with Guest() as guest, Shell(tmp_path) as shell:
         shell.run("trap '' HUP")
         shell.attach(guest.url)
@@ -288,7 +286,7 @@ def test_without_a_hangup_signal_the_end_of_the_terminal_is_noticed(
         guest.wait_closing()
 
 
-def test_under_nohup_it_outlives_the_terminal(tmp_path: Path) -> None:
+def test_under_nohup_it_survives_the_terminal(tmp_path: Path) -> None:
     keys, shown = tmp_path / "keys", tmp_path / "shown"
     os.mkfifo(keys)
     with Guest() as guest, Shell(tmp_path) as shell:
@@ -308,10 +306,10 @@ def test_under_nohup_it_outlives_the_terminal(tmp_path: Path) -> None:
     assert shown.read_bytes() == b"still here"
 
 
-# ---- before there is a session
+# ---- before the session
 
 
-def test_ctrl_c_while_the_server_is_mute(tmp_path: Path) -> None:
+def test_ctrl_c_ends_the_wait_for_a_server_at_once(tmp_path: Path) -> None:
     with Guest(answer=b"") as guest, Shell(tmp_path) as shell, unchanged(shell):
         shell.start(f"novaconsole --connect-timeout 60 {guest.url}")
         guest.wait_request()
@@ -322,7 +320,7 @@ def test_ctrl_c_while_the_server_is_mute(tmp_path: Path) -> None:
         assert shell.output == b"^C"
 
 
-def test_ctrl_c_while_keystone_is_mute(tmp_path: Path) -> None:
+def test_ctrl_c_ends_the_wait_for_keystone_at_once(tmp_path: Path) -> None:
     with Guest(answer=b"") as keystone:
         cloud = {
             "OS_AUTH_URL": f"http://127.0.0.1:{keystone.port}/v3",
@@ -343,8 +341,8 @@ def test_ctrl_c_while_keystone_is_mute(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("module", ["typer", "trio", "trio_websocket"])
-def test_ctrl_c_while_starting(tmp_path: Path, module: str) -> None:
-    """On a slow disk the imports take seconds."""
+def test_ctrl_c_ends_it_during_the_imports(tmp_path: Path, module: str) -> None:
+    """They take seconds on a slow disk."""
     slow_disk = tmp_path / "slow_disk"
     slow_disk.mkdir()
     (slow_disk / f"{module}.py").write_text("print('loading')\nwhile True: pass\n")
@@ -369,7 +367,7 @@ def test_ctrl_c_while_starting(tmp_path: Path, module: str) -> None:
         ("ws://127.0.0.1:1/", 1),
     ],
 )
-def test_an_error_is_told_in_the_status_and_in_two_lines_at_most(
+def test_an_error_is_a_status_and_at_most_two_lines(
     tmp_path: Path, arguments: str, status: int
 ) -> None:
     with Shell(tmp_path) as shell, unchanged(shell):
@@ -379,9 +377,9 @@ def test_an_error_is_told_in_the_status_and_in_two_lines_at_most(
         assert all(line.startswith(b"novaconsole: ") for line in lines)
 
 
-# ---- a bug of ours
+# ---- internal errors
 
-# A method of each task, made to fail on "!", or on a terminal of 33 columns.
+# Make one method of each task fail on "!" or on a terminal with 33 columns.
 CRASHING = """
 import sys
 from novaconsole.cli.app import main
@@ -416,7 +414,7 @@ PROVOCATIONS: dict[str, Callable[[Shell, Guest], None]] = {
 @pytest.mark.parametrize(
     ("task", "debug"), [*((task, False) for task in PROVOCATIONS), ("screen", True)]
 )
-def test_a_crash_is_told_in_one_line_and_the_status_is_1(
+def test_an_internal_error_is_one_line_and_status_1(
     tmp_path: Path, task: str, debug: bool
 ) -> None:
     (tmp_path / "crash.py").write_text(CRASHING)

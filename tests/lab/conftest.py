@@ -1,8 +1,8 @@
 """nova's own serial proxy in front of a Linux guest, started by the lab's scripts.
 
-The scripts are beside the repository, or where $NOVACONSOLE_LAB names them; their
-`install` has to have run.  Everything is started on ports and in a directory of its
-own, so that another lab may be up at the same time.
+The scripts are beside the repository, or in the directory $NOVACONSOLE_LAB; their
+`install` must have run.  Everything uses ports and a directory of its own, so that
+another lab may be up at the same time.
 """
 
 import io
@@ -11,7 +11,6 @@ import random
 import shutil
 import socket
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -19,20 +18,20 @@ from pathlib import Path
 import pexpect
 import pytest
 
-from support.fake_cloud import without_settings
+from support.program import on_a_terminal, piped, without_settings
 
 LAB = Path(
     os.environ.get("NOVACONSOLE_LAB")
     or Path(__file__).parents[3] / "shared" / "lab"  # beside the repository
 )
-# A guest is emulated, and boots in three seconds on a machine that is not busy.
+# The guest is emulated; it boots in three seconds on an idle machine.
 SECONDS = 90
 ASKS_CURSOR, CURSOR = b"\x1b[6n", b"\x1b[5;1R"
 PROMPT = rb"root@\S+:~# "
 
 
 class Light:
-    """A guest and the proxy; `url` leads to the guest for an hour."""
+    """A guest and the proxy; `url` leads to the guest and is valid for an hour."""
 
     def __init__(self, directory: Path, *options: str) -> None:
         self.directory = directory
@@ -51,7 +50,7 @@ class Light:
 
     @contextmanager
     def running(self) -> Iterator["Light"]:
-        """Start everything, and stop it whatever happens."""
+        """Start everything, and stop it at the end in any case."""
         try:
             self.url = self._script(
                 *("up", "--ttl", "3600", "--port", str(_free_port())), *self._options
@@ -61,16 +60,16 @@ class Light:
             self._script("down")
 
     def expired_url(self) -> str:
-        """A URL that was good once."""
+        """A URL whose token has expired."""
         return self._script("token", "--expired")
 
     def kill_guest(self) -> None:
-        """Kill the guest's machine."""
+        """Kill the guest's virtual machine."""
         self._broken = True
         self._script("guest-kill")
 
     def kill_proxy(self) -> None:
-        """Kill the proxy with everything that serves a connection."""
+        """Kill the proxy and the processes of its connections."""
         self._broken = True
         self._script("proxy-kill")
 
@@ -82,7 +81,7 @@ class Light:
             self._broken = False
 
     def _script(self, *argv: str) -> str:
-        """Run the lab's script; what it prints."""
+        """Run the lab's script; returns what it prints."""
         done = subprocess.run(
             [LAB / "proxy-only", *argv],
             env=self._environment,
@@ -97,7 +96,7 @@ class Light:
 
 
 class Console:
-    """The program on a terminal that answers when it is asked for its cursor."""
+    """The program on a terminal that reports its cursor when asked."""
 
     def __init__(self, program: "pexpect.spawn[bytes]") -> None:
         self._program = program
@@ -106,7 +105,7 @@ class Console:
 
     @property
     def shown(self) -> bytes:
-        """Everything that came to the terminal."""
+        """All output to the terminal."""
         return self._shown.getvalue()
 
     def type(self, data: bytes) -> None:
@@ -114,7 +113,7 @@ class Console:
         self._program.send(data)
 
     def expect(self, pattern: bytes) -> bytes:
-        """Wait for a pattern; what matched it."""
+        """Wait for a pattern; returns what matched it."""
         while self._program.expect([pattern, b"\x1b\\[6n"]) == 1:
             self.type(CURSOR)
         matched = self._program.after
@@ -122,13 +121,13 @@ class Console:
         return matched
 
     def expect_prompt(self) -> None:
-        """Wait for the shell; it reads keys only when its question is answered."""
+        """Wait for the shell, which asks for the cursor before it reads keys."""
         self.expect(PROMPT)
         self._program.expect_exact(ASKS_CURSOR)
         self.type(CURSOR)
 
     def log_in(self) -> None:
-        """Get a prompt, from a guest that boots, wants a login or has had one."""
+        """Get a prompt, whether the guest is booting, at its login or logged in."""
         self.expect(rb"disconnect\r\n")
         self.type(b"\r")
         if self.expect(rb"login: |" + PROMPT).endswith(b"login: "):
@@ -140,7 +139,7 @@ class Console:
         self.type(CURSOR)
 
     def wait(self) -> int | None:
-        """Wait for the program's end; its status."""
+        """Wait for the program's end; returns its status."""
         self.expect_end()
         self._program.close()
         return self._program.exitstatus
@@ -151,38 +150,28 @@ class Console:
 
 
 class Attach:
-    """Starts the program; ends it with the test."""
+    """Starts the program; ends it with the test.
 
-    def __init__(self, stack: ExitStack) -> None:
-        self._stack = stack
+    Args:
+        home: its home and working directory.
+        stack: closed at the end of the test.
+    """
+
+    def __init__(self, home: Path, stack: ExitStack) -> None:
+        self._home, self._stack = home, stack
 
     def __call__(self, *argv: str) -> Console:
-        """On a terminal."""
-        program: pexpect.spawn[bytes] = pexpect.spawn(
-            sys.executable,
-            ["-m", "novaconsole", *argv],
-            env=without_settings(os.environ),
-            timeout=SECONDS,
-        )
-        self._stack.callback(program.close, force=True)
-        return Console(program)
+        """Start it on a terminal."""
+        started = on_a_terminal(self._home, *argv, timeout=SECONDS)
+        return Console(self._stack.enter_context(started))
 
     def piped(self, *argv: str) -> "subprocess.Popen[bytes]":
-        """With pipes."""
-        program = subprocess.Popen(
-            [sys.executable, "-m", "novaconsole", *argv],
-            env=without_settings(os.environ),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-        )
-        self._stack.enter_context(program)
-        self._stack.callback(program.kill)
-        return program
+        """Start it with pipes."""
+        return self._stack.enter_context(piped(self._home, *argv))
 
 
 def _free_port() -> int:
-    """A port that nobody has, from where the system does not take its own."""
+    """An unused port outside the range from which the kernel picks its own."""
     while True:
         port = random.randrange(20000, 30000)
         with socket.socket() as probe:
@@ -194,11 +183,11 @@ def _free_port() -> int:
 
 
 def _why_not() -> str | None:
-    """Why the lab cannot be used here."""
+    """Why the lab cannot be used here, or None if it can."""
     if not (LAB / "proxy-only").exists():
         return f"no lab at {LAB}"
     if shutil.which("dpkg-query") is None:
-        return "the lab wants Debian"
+        return "the lab requires Debian"
     status = subprocess.run(
         ["dpkg-query", "-W", "-f=${db:Status-Status}", "nova-consoleproxy"],
         capture_output=True,
@@ -206,12 +195,12 @@ def _why_not() -> str | None:
         check=False,
     )
     if status.stdout != "installed":
-        return f"nova is not installed; {LAB / 'install'} does it"
+        return f"nova is not installed; {LAB / 'install'} installs it"
     return None
 
 
 def _directory(factory: pytest.TempPathFactory) -> Path:
-    """A directory for a lab, with the guest's image if there is one already."""
+    """A directory for a lab, with the guest's image if it has been built already."""
     directory = factory.mktemp("lab")
     built = Path(os.environ.get("LAB_RUN") or LAB / "run") / "guest"
     if (built / "vmlinuz").exists():
@@ -236,7 +225,7 @@ def light(_light: Light) -> Iterator[Light]:
 
 @pytest.fixture(scope="session")
 def light_tls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Light]:
-    """The same behind TLS, with a certificate that only its own CA vouches for."""
+    """The same behind TLS, with a certificate from an authority of its own."""
     if reason := _why_not():
         pytest.skip(reason)
     with Light(_directory(tmp_path_factory), "--tls").running() as light:
@@ -244,7 +233,7 @@ def light_tls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Light]:
 
 
 @pytest.fixture
-def attach() -> Iterator[Attach]:
+def attach(tmp_path: Path) -> Iterator[Attach]:
     """Starts novaconsole."""
     with ExitStack() as stack:
-        yield Attach(stack)
+        yield Attach(tmp_path, stack)

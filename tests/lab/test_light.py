@@ -1,4 +1,4 @@
-"""The whole way to a real guest: nova's serial proxy, qemu's serial port, a login."""
+"""With nova's real serial proxy, qemu's serial port, and a login in the guest."""
 
 import os
 import subprocess
@@ -9,18 +9,18 @@ import pytest
 
 from lab.conftest import Attach, Console, Light
 
-# The first test starts everything, which takes half a minute on a busy machine.
 Run = Callable[..., tuple[int, bytes, bytes]]
 
+# The first test starts everything, which takes half a minute on a busy machine.
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(300)]
 
 
 def read_until(program: "subprocess.Popen[bytes]", wanted: bytes) -> bytes:
-    """Read the program's output up to and with what is wanted."""
+    """Read the program's output up to and including `wanted`."""
     assert program.stdout is not None
     output = b""
     while wanted not in output:
-        # The test's own timeout bounds this.
+        # Bounded by the timeout of the test.
         data = os.read(program.stdout.fileno(), 65536)
         assert data, f"{wanted!r} is not in {output!r}"
         output += data
@@ -34,7 +34,7 @@ def type_into(program: "subprocess.Popen[bytes]", data: bytes) -> None:
 
 
 def finish(program: "subprocess.Popen[bytes]") -> tuple[bytes, bytes]:
-    """Close the input; the rest of the output, and the messages."""
+    """Close the input; returns the rest of the output, and the messages."""
     return program.communicate(timeout=60)
 
 
@@ -49,10 +49,10 @@ def leave(console: Console) -> None:
     assert console.wait() == 0
 
 
-def test_log_in_run_a_command_and_leave(
+def test_a_user_can_log_in_run_a_command_and_leave(
     light: Light, attach: Attach, tmp_path: Path
 ) -> None:
-    """The shell asks for the cursor after its prompt; the answer is no typing."""
+    """The terminal's reply to the shell's query does not count as typing."""
     log = tmp_path / "console.log"
     console = logged_in(attach(light.url, "--log", str(log)))
 
@@ -66,7 +66,7 @@ def test_log_in_run_a_command_and_leave(
     assert logged in console.shown
 
 
-def test_the_session_outlives_a_reboot_of_the_guest(
+def test_the_session_survives_a_reboot_of_the_guest(
     light: Light, attach: Attach
 ) -> None:
     console = logged_in(attach(light.url))
@@ -99,7 +99,7 @@ def test_piped_input_is_typed_and_the_output_is_exact(
     assert messages.startswith(b"novaconsole: connected to: ws://127.0.0.1:")
 
 
-def test_every_byte_passes_both_ways(light: Light, attach: Attach) -> None:
+def test_every_byte_value_passes_both_ways(light: Light, attach: Attach) -> None:
     leave(logged_in(attach(light.url)))
     data = bytes(range(256)) * 4
     program = attach.piped(light.url)
@@ -118,7 +118,7 @@ def test_every_byte_passes_both_ways(light: Light, attach: Attach) -> None:
     assert program.returncode == 0, messages
 
 
-def test_an_expired_token_is_told(light: Light, attach: Attach) -> None:
+def test_an_expired_token_is_explained(light: Light, attach: Attach) -> None:
     console = attach(light.expired_url())
 
     assert console.wait() == 3
@@ -126,7 +126,7 @@ def test_an_expired_token_is_told(light: Light, attach: Attach) -> None:
     assert b"openstack console url show --serial" in console.shown
 
 
-def test_the_end_of_the_guest_is_told(light: Light, attach: Attach) -> None:
+def test_the_end_of_the_guest_is_reported(light: Light, attach: Attach) -> None:
     console = logged_in(attach(light.url))
 
     light.kill_guest()
@@ -135,7 +135,7 @@ def test_the_end_of_the_guest_is_told(light: Light, attach: Attach) -> None:
     assert b"closed by the other side: Target closed" in console.shown
 
 
-def test_the_end_of_the_proxy_is_told(light: Light, attach: Attach) -> None:
+def test_the_end_of_the_proxy_is_reported(light: Light, attach: Attach) -> None:
     console = logged_in(attach(light.url))
 
     light.kill_proxy()
@@ -165,7 +165,7 @@ def test_the_proxy_is_not_trusted_without_its_ca(
     assert b"connected to" not in console.shown
 
 
-def test_an_unchecked_certificate_is_told(light_tls: Light, attach: Attach) -> None:
+def test_an_unchecked_certificate_is_reported(light_tls: Light, attach: Attach) -> None:
     console = logged_in(attach(light_tls.url, "--insecure"))
     leave(console)
 
@@ -177,7 +177,7 @@ def test_an_unchecked_certificate_is_told(light_tls: Light, attach: Attach) -> N
 
 @pytest.fixture
 def run(light: Light, attach: Attach, tmp_path: Path) -> Run:
-    """Runs a command in the guest; nobody is logged in before."""
+    """Runs a command in the guest, which is at its login prompt before."""
     secret = tmp_path / "secret"
     secret.write_text("lab\n")
     options = ("--login", "root", "--password-file", str(secret))
@@ -187,11 +187,11 @@ def run(light: Light, attach: Attach, tmp_path: Path) -> Run:
         output, messages = finish(program)
         return program.returncode, output, messages
 
-    run("true")  # whoever was left logged in is logged out when this was a login
+    run("true")  # ends a login that another test has left open
     return run
 
 
-def test_a_boot_is_waited_for(light: Light, attach: Attach) -> None:
+def test_until_waits_for_a_boot(light: Light, attach: Attach) -> None:
     leave(logged_in(attach(light.url)))
     pattern = "(?s)Linux version.*login: "
     program = attach.piped(light.url, "--until", pattern, "--timeout", "90")
@@ -203,38 +203,38 @@ def test_a_boot_is_waited_for(light: Light, attach: Attach) -> None:
     assert output.rstrip().endswith(b"login:")
 
 
-def test_a_command_is_run(run: Run) -> None:
+def test_run_gives_output_and_status_of_the_command(run: Run) -> None:
     assert run("uname -s; echo error >&2; exit 7") == (7, b"Linux\nerror\n", b"")
 
 
-def test_a_command_prints_megabytes(run: Run) -> None:
+def test_run_shows_megabytes_of_output_exactly(run: Run) -> None:
     status, output, _ = run("yes 0123456789abcde | head -c 2097152")
     assert status == 0
     assert output == b"0123456789abcde\n" * (1 << 17)
 
 
-def test_a_command_prints_bytes(run: Run) -> None:
+def test_run_shows_binary_output(run: Run) -> None:
     status, output, _ = run("head -c 200000 /bin/busybox; md5sum </bin/busybox >&2")
     assert status == 0
     assert output.startswith(b"\x7fELF")
     assert len(output) == 200000 + len("  -\n") + 32
 
 
-def test_a_command_takes_too_long(run: Run) -> None:
+def test_a_command_that_takes_too_long_is_stopped(run: Run) -> None:
     status, output, _ = run("echo begun; sleep 1000", "--timeout", "15")
     assert (status, output) == (124, b"begun\n")
     assert run("echo again") == (0, b"again\n", b"")
 
 
-def test_a_command_kills_its_shell(run: Run) -> None:
+def test_a_command_that_kills_its_shell_is_reported(run: Run) -> None:
     status, _, messages = run("kill -9 0")
     assert status == 1
     assert b"the command ended the shell that ran it" in messages
     assert run("echo again") == (0, b"again\n", b"")
 
 
-def test_the_kernel_is_noisy(run: Run) -> None:
-    """Loud enough for the level at which it is restored."""
+def test_kernel_messages_do_not_mix_with_the_output(run: Run) -> None:
+    """Of a severity that the console shows at its default level."""
     noise = "while :; do echo '<1>NOISE'; usleep 50000; done >/dev/kmsg"
     start = f'setsid sh -c "{noise}" >/dev/null 2>&1 </dev/null & echo $!'
     status, pid, _ = run(start)
@@ -243,7 +243,7 @@ def test_the_kernel_is_noisy(run: Run) -> None:
     assert run(f"kill {pid.decode()}")[0] == 0
 
 
-def test_watching_sends_nothing(light: Light, attach: Attach) -> None:
+def test_read_only_sends_nothing(light: Light, attach: Attach) -> None:
     console = attach(light.url, "--read-only")
     console.expect(rb"disconnect\r\n")
     console.type(b"\r\r\r")

@@ -2,12 +2,9 @@
 
 import errno
 import os
-import socket
 import ssl
-import struct
 from base64 import b64decode
 from collections.abc import Iterable
-from pathlib import Path
 
 import pytest
 import trio
@@ -19,11 +16,12 @@ from novaconsole.network.http_connect import connect_through, open_tunnel
 from novaconsole.network.proxy import Proxy
 from novaconsole.network.proxy_errors import unreachable
 from novaconsole.network.target import Target
+from support.certificates import Certificates
+from support.frames import header
 from support.pieces import CUTS, cut, thorough, ways_to_cut
 from support.servers import (
     AT_ONCE_SECONDS,
     LOOPBACK,
-    Certificates,
     Handler,
     Server,
     answer,
@@ -31,7 +29,6 @@ from support.servers import (
     close_after_request,
     close_at_once,
     full_backlog,
-    header,
     mute,
     nothing_left,
     read_head,
@@ -39,6 +36,7 @@ from support.servers import (
     serving,
     tls_server,
 )
+from support.sockets import reset_when_closed
 
 TARGET = Target.parse("ws://nova.example:6083/?token=5ec2e7-0f-this-te57")
 PROXY = Proxy("http", LOOPBACK, 3128)
@@ -298,8 +296,9 @@ async def test_a_closed_tunnel_raises_closed_resource_error() -> None:
 
 
 @pytest.mark.parametrize("ahead", [b"", b"HTTP/1.1 100 Continue\r\n\r\n"])
-async def test_tls_works_in_the_tunnel(tmp_path: Path, ahead: bytes) -> None:
-    certificates = Certificates(tmp_path)
+async def test_tls_works_in_the_tunnel(
+    certificates: Certificates, ahead: bytes
+) -> None:
     context = certificates.server_context(certificates.good)
 
     async def handler(stream: trio.abc.Stream) -> None:
@@ -401,7 +400,7 @@ async def test_another_protocol_is_an_error_at_once(data: bytes) -> None:
 async def reset(stream: trio.abc.Stream) -> None:
     assert isinstance(stream, trio.SocketStream)
     await read_head(stream)
-    stream.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    reset_when_closed(stream)
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,9 @@
 """Through real proxies: tinyproxy for HTTP CONNECT, microsocks for SOCKS5."""
 
-import os
 import re
 import shutil
 import ssl
 import subprocess
-import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
@@ -20,18 +18,16 @@ from novaconsole.network.http_connect import connect_through
 from novaconsole.network.proxy import Proxy
 from novaconsole.network.target import Target
 from novaconsole.websocket.client import open_connection
-from support.fake_cloud import without_settings
+from support.certificates import Certificates
+from support.frames import BINARY, Frame, close_frame
+from support.program import run
 from support.servers import (
     AT_ONCE_SECONDS,
-    BINARY,
     LOOPBACK,
     TOKEN,
-    Certificates,
-    Frame,
     Peer,
     PeerServer,
     background,
-    close_frame,
     nothing_left,
     read_all,
     refused_port,
@@ -42,11 +38,6 @@ DATA = bytes(range(256)) * 1024
 START_SECONDS = 20.0  # for a program to start, on a busy machine
 
 Running = AbstractAsyncContextManager[int]
-
-
-@pytest.fixture
-def certificates(tmp_path: Path) -> Certificates:
-    return Certificates(tmp_path)
 
 
 def needs(name: str, package: str) -> pytest.MarkDecorator:
@@ -152,7 +143,7 @@ async def check_console(
 
 async def echo_and_close(peer: Peer) -> None:
     await peer.send(Frame(BINARY, DATA), close_frame(1000))
-    await peer.answer_goodbye()
+    await peer.answer_close()
 
 
 @KINDS
@@ -264,22 +255,19 @@ async def test_the_program_connects_through_the_proxy(
         argv = ["--proxy", proxy] if way == "option" else []
         variables = {} if way == "option" else {"HTTPS_PROXY": proxy}
         program = partial(
-            trio.run_process,
-            [
-                *(sys.executable, "-m", "novaconsole", *argv),
-                *("--cacert", str(certificates.cacert), "-w", "5"),
-                f"wss://{host}:{server.port}/?token={TOKEN}",
-            ],
-            stdin=b"typed",
-            capture_stdout=True,
-            capture_stderr=True,
-            check=False,
-            env=without_settings(os.environ) | variables,
+            run,
+            tmp_path,
+            *argv,
+            *("--cacert", str(certificates.cacert), "-w", "5"),
+            f"wss://{host}:{server.port}/?token={TOKEN}",
+            typed=b"typed",
+            timeout=START_SECONDS,
+            variables=variables,
         )
         with trio.fail_after(START_SECONDS):
             if way == "option":
                 nursery.start_soon(serve_console, server)
-            done: subprocess.CompletedProcess[bytes] = await program()
+            done = await trio.to_thread.run_sync(program)
     printed = done.stderr.decode()
     assert kind.login not in printed
     if way == "option":

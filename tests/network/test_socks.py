@@ -1,7 +1,5 @@
 """SOCKS5 (RFC 1928): the tunnel, whatever the proxy answers, and what is left open."""
 
-import socket
-import struct
 import sys
 
 import pytest
@@ -24,6 +22,7 @@ from support.servers import (
     nothing_left,
     serving,
 )
+from support.sockets import reset_when_closed
 
 TARGET = Target.parse("ws://nova.example:6083/?token=5ec2e7-0f-this-te57")
 EARLY = b"\x00\r\n\r\nHTTP/1.1 500 not a head any more\r\n\r\n\xff"
@@ -177,7 +176,7 @@ async def test_a_proxy_that_resets_the_connection_is_an_error_of_its_own() -> No
     async def handler(stream: trio.abc.Stream) -> None:
         assert isinstance(stream, trio.SocketStream)
         await stream.receive_some()
-        stream.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        reset_when_closed(stream)
 
     error = await failure(handler)
     assert "closed the connection before it answered" in str(error)

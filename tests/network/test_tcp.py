@@ -1,7 +1,6 @@
 """TCP: receiving is prompt, and sending never fails; over real sockets."""
 
 import socket
-import struct
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
@@ -13,6 +12,7 @@ from novaconsole.console.connect import open_stream
 from novaconsole.network.target import TLSOptions
 from novaconsole.network.tcp import SilentSendStream
 from support.servers import LOOPBACK, Server, nothing_left
+from support.sockets import reset_when_closed
 
 Pair = tuple[SilentSendStream, socket.socket]
 
@@ -59,7 +59,7 @@ async def test_the_end_is_received_as_no_bytes(pair: Pair) -> None:
 
 async def test_a_reset_is_a_broken_resource_error(pair: Pair) -> None:
     ours, other = pair
-    other.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    reset_when_closed(other)
     other.close()
     with pytest.raises(trio.BrokenResourceError, match="Connection reset"):
         await ours.receive_some()
@@ -126,7 +126,7 @@ async def connected() -> AsyncIterator[tuple[trio.abc.Stream, trio.SocketStream]
 
 
 async def reset(stream: trio.SocketStream) -> None:
-    stream.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    reset_when_closed(stream)
     await stream.aclose()
 
 

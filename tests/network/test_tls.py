@@ -11,21 +11,16 @@ from novaconsole.console.connect import open_stream
 from novaconsole.errors import ConnectError, UsageError
 from novaconsole.network.target import TLSOptions
 from novaconsole.network.tls import tls_context
+from support.certificates import Certificates
 from support.servers import (
     AT_ONCE_SECONDS,
     LOOPBACK,
-    Certificates,
     Server,
     mute,
     nothing_left,
     refused_port,
     serving,
 )
-
-
-@pytest.fixture
-def certificates(tmp_path: Path) -> Certificates:
-    return Certificates(tmp_path)
 
 
 async def echo(stream: trio.abc.Stream) -> None:

@@ -1,4 +1,4 @@
-"""What --json promises, as docs/events.schema.json has it."""
+"""The events of --json, checked against docs/events.schema.json."""
 
 import json
 from pathlib import Path
@@ -13,5 +13,5 @@ _VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
 
 
 def assert_valid_event(row: dict[str, Any]) -> None:
-    """Fails with what is wrong of it; a fact that is not documented is wrong, too."""
+    """Check an event against the schema, which allows no undocumented field."""
     _VALIDATOR.validate(row)

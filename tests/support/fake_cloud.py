@@ -1,7 +1,7 @@
 """A cloud on loopback: Keystone v3 and Nova as far as a serial console needs them.
 
 Statuses and bodies are those of Nova 26 and Keystone 22.  openstacksdk talks real HTTP
-to it.  What a test wants to be different, it sets on the `FakeCloud`.
+to it.  A test changes its behaviour by the attributes of `FakeCloud`.
 """
 
 import json
@@ -12,7 +12,7 @@ import ssl
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -23,6 +23,8 @@ from uuid import uuid4
 
 import pytest
 
+from support.program import without_settings
+
 USER, PASSWORD, PROJECT = "demo", "pass-phrase-of-the-user", "demo"
 KEYSTONE_TOKEN = "gAAAAAB-keystone-token"  # and a number
 CONSOLE_TOKEN = "11112222-console-token"
@@ -31,9 +33,6 @@ PROJECT_ID = "b3fb7c46ed6e46628ba3542ea5810a97"
 REGIONS = ("RegionOne", "RegionTwo")
 
 _OLDEST, _NEWEST, _REMOTE_CONSOLES_SINCE = (2, 1), (2, 93), (2, 6)
-_SETTINGS = re.compile(
-    r"OS_|_?NOVACONSOLE_|_TYPER_|COMP_|(HTTPS?|ALL|NO)_PROXY$", re.IGNORECASE
-)
 # nova/compute/power_state.py; the status of a server mostly implies it.
 RUNNING, SHUTDOWN = 1, 4
 _POWER_STATES = {"BUILD": 0, "ERROR": 0, "SHUTOFF": SHUTDOWN, "PAUSED": 3}
@@ -64,7 +63,7 @@ class Answer(NamedTuple):
 
     status: int
     body: Any
-    headers: dict[str, str] = {}  # noqa: RUF012 # nobody changes it
+    headers: dict[str, str] = {}  # noqa: RUF012 # never changed
 
 
 def fault(code: int, message: str) -> Answer:
@@ -74,11 +73,11 @@ def fault(code: int, message: str) -> Answer:
 
 
 def unexpected(exception: str) -> Answer:
-    """What Nova says when it did not see it coming."""
+    """What Nova answers after an unexpected exception."""
     return fault(500, _UNEXPECTED.format(exception))
 
 
-# What Nova answers in place of a console, by what is the matter.
+# What Nova answers instead of a console, by cause.
 SERIAL_CONSOLE_OFF = fault(400, "Unavailable console type serial.")
 FORBIDDEN = fault(
     403, "Policy doesn't allow os_compute_api:os-remote-consoles to be performed."
@@ -110,14 +109,14 @@ class FakeServer:
     Attributes:
         name: of which there may be several.
         status: as Nova words it.
-        task: what Nova is doing with it, None for nothing.
-        power_state: of the hypervisor; None for the one that goes with the status.
-        project_id: where it belongs.
+        task: what Nova is doing with it, or None for nothing.
+        power_state: as the hypervisor reports it, or None to follow the status.
+        project_id: the project that owns it.
         id: UUID.
-        next_statuses: what becomes of it, one step each time it has been shown:
-            `BUILD`, `BUILD/spawning` with a task, or None: it is deleted.
-        hidden_for: how many requests for a list still come too early to see it.
-        printed: by the guest, as the console log has it before Nova words it.
+        next_statuses: its further states, one step for each time it is shown:
+            `BUILD`, `BUILD/spawning` with a task, or None to delete it.
+        hidden_for: number of list requests in which it does not appear yet.
+        printed: output of the guest, before Nova filters it for the console log.
     """
 
     name: str
@@ -131,32 +130,32 @@ class FakeServer:
     printed: bytes = b""
 
     def become(self, state: str) -> None:
-        """Change: `BUILD`, or `BUILD/spawning` with a task."""
+        """Change the state: `BUILD`, or `BUILD/spawning` with a task."""
         self.status, _, task = state.partition("/")
         self.task = task or None
 
     @property
     def console_log(self) -> str:
-        """What Nova makes of it: ASCII, and few control characters."""
+        """The console log as Nova returns it: ASCII, and few control characters."""
         return self.printed.decode("ascii", "replace").translate(_NOT_LOGGED)
 
 
 @dataclass
 class FakeCloud:
-    """What the cloud has and how it behaves; and what it was asked.
+    """What the cloud holds, how it behaves, and what it was asked.
 
     Attributes:
         url: without a path.
         servers: as listed.
-        console_url: what a console request gives; at first, where nobody listens.
-        console_fault: what it gives instead; `{id}` is replaced.
-        log_fault: what a request for the console log gives instead.
-        microversions: the range that Nova knows; None before there were any.
+        console_url: what a console request returns; at first a port that refuses.
+        console_fault: what it returns instead; `{id}` is replaced.
+        log_fault: what a request for the console log returns instead.
+        microversions: the range that Nova knows, or None for a Nova without any.
         compute: whether the catalogue has a compute service.
-        servers_answer: in place of everything about servers but consoles.
-        tokens: how many Keystone has given.
-        requests: method and path with query, in order.
-        arrivals: when each of them came, as time.monotonic() has it.
+        servers_answer: returned for every request about servers except consoles.
+        tokens: number of tokens that Keystone has issued.
+        requests: method and path with query of each request.
+        arrivals: the time.monotonic() of each request.
     """
 
     url: str
@@ -197,12 +196,12 @@ class FakeCloud:
         self._stalled[path] = threading.Event()
 
     def wait_for_request(self, path: str, timeout: float = 20) -> None:
-        """Wait until the path has been asked for."""
+        """Wait for a request for this path."""
         with self._changed:
             assert self._changed.wait_for(
                 lambda: any(urlsplit(asked).path == path for _, asked in self.requests),
                 timeout,
-            ), f"nobody asked for {path}: {self.requests}"
+            ), f"no request for {path}: {self.requests}"
 
     def wait_for_requests(self, count: int, timeout: float = 20) -> None:
         """Wait until there have been so many requests."""
@@ -237,7 +236,7 @@ class FakeCloud:
     # ---- what the server below calls
 
     def receive(self, method: str, target: str) -> None:
-        """Write a request down; hold it if the test wants that."""
+        """Record a request, and hold it while its path is stalled."""
         with self._changed:
             self.requests.append((method, target))
             self.arrivals.append(time.monotonic())
@@ -247,12 +246,12 @@ class FakeCloud:
             stalled.wait()
 
     def release(self) -> None:
-        """Answer what is stalled."""
+        """Answer all requests that are stalled."""
         for event in self._stalled.values():
             event.set()
 
     def answer(self, request: "Request") -> Answer:
-        """Find out who is asked."""
+        """Answer a request, as Keystone or Nova by its path."""
         path = request.path
         if path.startswith("/identity"):
             return self._keystone(request, path.removeprefix("/identity"))
@@ -413,7 +412,7 @@ class FakeCloud:
         return Answer(200, {"output": "".join(lines[max(0, len(lines) - count) :])})
 
     def _show(self, server: FakeServer) -> dict[str, Any]:
-        """A server as it is; with the next look it is one step further."""
+        """The server in its current state; afterwards it takes its next step."""
         details = _details(server)
         if server.next_statuses:
             state = server.next_statuses.pop(0)
@@ -497,7 +496,7 @@ class Request(BaseHTTPRequestHandler):
 
     @property
     def microversion(self) -> tuple[int, int] | None:
-        """What the client asks for."""
+        """The microversion that the client asks for."""
         header = self.headers.get("OpenStack-API-Version", "")
         match = re.fullmatch(r"compute (\d+)\.(\d+)", header)
         return (int(match[1]), int(match[2])) if match else None
@@ -542,13 +541,13 @@ class _Server(ThreadingHTTPServer):
             )
 
     def get_request(self) -> tuple[socket.socket, Any]:
-        """Accept a connection, and remember it."""
+        """Accept a connection and remember it."""
         connection, address = super().get_request()
         self._connections.append(connection)
         return connection, address
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that hangs up, or does not like our certificate, is no error."""
+        """Ignore clients that hang up or do not trust the certificate."""
         failure = sys.exception()
         if failure and not isinstance(failure, (ConnectionError, ssl.SSLError)):
             self.failures.append(failure)
@@ -556,13 +555,13 @@ class _Server(ThreadingHTTPServer):
     def hang_up(self) -> None:
         """End the connections that clients keep open."""
         for connection in self._connections:
-            with suppress(OSError):  # it has ended
+            with suppress(OSError):  # it is closed already
                 connection.shutdown(socket.SHUT_RDWR)
 
 
 @contextmanager
 def refused_port() -> Iterator[int]:
-    """A port of loopback on which nobody listens, and nobody else can."""
+    """A port of loopback that refuses connections for as long as the block runs."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         yield taken.getsockname()[1]
@@ -570,7 +569,7 @@ def refused_port() -> Iterator[int]:
 
 @contextmanager
 def fake_cloud(context: ssl.SSLContext | None = None) -> Iterator[FakeCloud]:
-    """A cloud that runs until the block is left."""
+    """A cloud that runs until the end of the block."""
 
     class Handler(Request):
         pass
@@ -601,16 +600,9 @@ def write_clouds(path: Path, **clouds: dict[str, Any]) -> Path:
 
 
 def isolate(monkeypatch: pytest.MonkeyPatch, directory: Path) -> Path:
-    """Have this process see no other configuration than the file that is returned."""
+    """Hide all configuration from this process except the file that is returned."""
     for name in os.environ.keys() - without_settings(os.environ).keys():
         monkeypatch.delenv(name)
     path = directory / "clouds.yaml"
     monkeypatch.setenv("OS_CLIENT_CONFIG_FILE", str(path))
     return path
-
-
-def without_settings(environment: Mapping[str, str]) -> dict[str, str]:
-    """The environment without what would choose a cloud, an option or a proxy."""
-    return {
-        name: value for name, value in environment.items() if not _SETTINGS.match(name)
-    }

@@ -1,6 +1,6 @@
-"""Guests with a login, as a getty and login(1) have it, on a real pty.
+"""Guests with a login, as getty and login(1) do it, on a real pty.
 
-Served by the demo's server in a process of its own, as in front of a virtual machine.
+The demo's server serves them in a process of its own.
 """
 
 import subprocess
@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 USER, PASSWORD = "root", "secret"
 
-# What a getty and login(1) do on the line, with a shell that belongs to the tester.
+# What getty and login(1) do on the line; the shell is given by the test.
 _GETTY = r"""
 while :; do
   stty sane -echo; sleep 0.1; stty echo
@@ -30,7 +30,7 @@ _SERVE = """
 import os, signal, sys, trio
 from novaconsole.console.demo import serve_demo
 
-# Whoever runs the tests may ignore signals, as nohup does; a guest does not.
+# The tests may have been started with signals ignored, as under nohup.
 for name in "HUP", "INT", "QUIT", "TERM":
     signal.signal(getattr(signal, f"SIG{name}"), signal.SIG_DFL)
 
@@ -48,7 +48,7 @@ BASH = ("env", "PS1=\\u@\\h:\\w# ", "bash", "--norc", "-i")
 
 @contextmanager
 def over_websocket(*command: str) -> Iterator[str]:
-    """A program on a serial console behind a real websocket; yields its URL."""
+    """A program on a serial console behind a websocket; yields its URL."""
     with subprocess.Popen(
         [sys.executable, "-c", _SERVE, *command],
         stdin=subprocess.PIPE,
@@ -63,6 +63,6 @@ def over_websocket(*command: str) -> Iterator[str]:
 
 @contextmanager
 def login_over_websocket(shell: Sequence[str] = BASH) -> Iterator[str]:
-    """A guest that wants a login, and then runs this shell; yields its URL."""
+    """A guest that asks for a login and then runs this shell; yields its URL."""
     with over_websocket("sh", "-c", _GETTY, "getty", *shell) as url:
         yield url

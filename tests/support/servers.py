@@ -1,45 +1,39 @@
-"""Small servers on loopback, most of them misbehaving, and certificates for them.
+"""Small servers on loopback, most of them misbehaving.
 
-`Peer` speaks websocket frames by hand (RFC 6455 section 5), so that nothing here shares
-code with the library under test.
+`Peer` is the server's side of a websocket, frame by frame.
 """
 
-import base64
 import fcntl
-import hashlib
 import os
 import socket
 import ssl
-import struct
 import sys
 import termios
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from functools import partial
-from pathlib import Path
 
 import pytest
 import trio
-import trustme
 
 from novaconsole.console.connect import open_stream
 from novaconsole.network.target import Target, TLSOptions
 from novaconsole.websocket.client import open_connection
 from novaconsole.websocket.connection import Connection
+from support.certificates import Certificates
+from support.frames import BINARY, CLOSE, Frame, FrameReader, acceptance
+from support.sockets import reset_when_closed
 
 TOKEN = "5ec2e7-0f-this-te57"
 LOOPBACK = "127.0.0.1"
 
-# A hang must not look like slowness on a busy machine: what should happen at once may
-# take so long, which is less than any timeout that would end a hang.
+# The bound for what should happen at once: long enough for a busy machine, and shorter
+# than any timeout that would end a hang.
 AT_ONCE_SECONDS = 5.0
 
-CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
 _TCP_CLOSE = b"\x07"  # tcpi_state in linux/tcp.h
-_ACCEPT_GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
 Handler = Callable[[trio.abc.Stream], Awaitable[None]]
 
@@ -69,7 +63,7 @@ class Server:
 
 @asynccontextmanager
 async def background() -> AsyncIterator[trio.Nursery]:
-    """A nursery for servers: cancelled at the end; the test's own error comes bare."""
+    """A nursery for servers, cancelled at the end; does not group the test's errors."""
     failure: BaseException | None = None
     async with trio.open_nursery() as nursery:
         try:
@@ -108,7 +102,7 @@ def tls_server(
 
 
 async def read_head(stream: trio.abc.Stream) -> bytes:
-    """The head of a request; what there is of it, if the client leaves."""
+    """The head of a request, or a part of it if the client hangs up."""
     head = b""
     while b"\r\n\r\n" not in head and (data := await stream.receive_some()):
         head += data
@@ -116,7 +110,7 @@ async def read_head(stream: trio.abc.Stream) -> bytes:
 
 
 async def mute(stream: trio.abc.Stream) -> None:
-    """Accept, read, say nothing until the client leaves."""
+    """Accept and read, and send nothing until the client hangs up."""
     while await stream.receive_some():
         pass
 
@@ -131,9 +125,10 @@ async def close_after_request(stream: trio.abc.Stream) -> None:
 
 
 def answer(data: bytes, *, stay: bool = False) -> Handler:
-    """Answer the request with these bytes, then close, or stay until the client leaves.
+    """Answer the request with these bytes, then close.
 
-    Who stays shows whether the client judged the bytes or waited for the end.
+    With `stay` it does not close before the client: the client then has to judge the
+    bytes without seeing the end.
     """
 
     async def handler(stream: trio.abc.Stream) -> None:
@@ -146,7 +141,7 @@ def answer(data: bytes, *, stay: bool = False) -> Handler:
 
 
 def answer_for_ever(start: bytes, more: bytes) -> Handler:
-    """Answer the request with a start, and then with more and more."""
+    """Answer the request with a start, and then with more without end."""
 
     async def handler(stream: trio.abc.Stream) -> None:
         await read_head(stream)
@@ -167,7 +162,7 @@ def refused_port() -> int:
 
 @contextmanager
 def full_backlog() -> Iterator[int]:
-    """A port whose TCP does not answer any more: the queue of the server is full."""
+    """A port that answers no SYN, because the backlog of its listener is full."""
     with socket.socket() as listener:
         listener.bind((LOOPBACK, 0))
         listener.listen(0)
@@ -187,65 +182,6 @@ def full_backlog() -> Iterator[int]:
 
 
 # ---- raw websocket
-
-
-@dataclass(frozen=True)
-class Frame:
-    """A frame as it came from the wire."""
-
-    opcode: int
-    payload: bytes
-    fin: bool = True
-    masked: bool = False
-
-    def encoded(self) -> bytes:
-        """The frame without a mask, as servers send it."""
-        first = self.opcode | (0x80 if self.fin else 0)
-        size = len(self.payload)
-        if size < 126:
-            head = struct.pack("!BB", first, size)
-        elif size < 1 << 16:
-            head = struct.pack("!BBH", first, 126, size)
-        else:
-            head = struct.pack("!BBQ", first, 127, size)
-        return head + self.payload
-
-
-def close_frame(code: int | None = None, reason: str = "") -> Frame:
-    payload = b"" if code is None else struct.pack("!H", code) + reason.encode()
-    return Frame(CLOSE, payload)
-
-
-class FrameReader:
-    """Takes frames out of bytes."""
-
-    def __init__(self) -> None:
-        self._data = bytearray()
-
-    def feed(self, data: bytes | bytearray) -> None:
-        self._data += data
-
-    def next_frame(self) -> Frame | None:
-        """The next frame; None while it is not whole."""
-        data = self._data
-        if len(data) < 2:
-            return None
-        size, at = data[1] & 0x7F, 2
-        if size >= 126:
-            length = 2 if size == 126 else 8
-            size, at = int.from_bytes(data[2 : 2 + length], "big"), 2 + length
-        masked = bool(data[1] & 0x80)
-        start = at + (4 if masked else 0)
-        if len(data) < start + size:
-            return None
-        payload = bytes(data[start : start + size])
-        if masked:
-            mask = (bytes(data[at:start]) * (size // 4 + 1))[:size]
-            number = int.from_bytes(payload, "big") ^ int.from_bytes(mask, "big")
-            payload = number.to_bytes(size, "big")
-        frame = Frame(data[0] & 0x0F, payload, bool(data[0] & 0x80), masked)
-        del data[: start + size]
-        return frame
 
 
 class Peer:
@@ -277,7 +213,7 @@ class Peer:
             await self._stream.send_all(data)
 
     async def receive(self) -> Frame | None:
-        """The client's next frame; None when the client has gone."""
+        """The client's next frame, or None if it has hung up."""
         while (frame := self._frames.next_frame()) is None:
             try:
                 data = await self._stream.receive_some(64 * 1024)
@@ -289,7 +225,7 @@ class Peer:
         return frame
 
     async def receive_until(self, opcode: int) -> list[Frame]:
-        """Frames up to and with the first of this kind."""
+        """Frames up to and including the first with this opcode."""
         frames = []
         while frame := await self.receive():
             frames.append(frame)
@@ -307,15 +243,15 @@ class Peer:
                 payload += frame.payload
         return payload
 
-    async def answer_goodbye(self) -> None:
-        """Read until the client says goodbye, answer that, and wait until it goes."""
+    async def answer_close(self) -> None:
+        """Read until the close frame, answer it, and wait until the client hangs up."""
         with suppress(trio.BrokenResourceError, trio.ClosedResourceError):
             while frame := await self.receive():
                 if frame.opcode == CLOSE:
                     await self.send(Frame(CLOSE, frame.payload))
 
     def waiting_for_client(self) -> int:
-        """How many bytes the client's kernel has that the client did not take yet."""
+        """How many received bytes the client has not read yet."""
         with self._client() as client:
             count = fcntl.ioctl(client.fileno(), termios.FIONREAD, bytes(4))
         return int.from_bytes(count, sys.byteorder)
@@ -346,41 +282,20 @@ class Peer:
         raise AssertionError("the client has closed its socket")
 
     async def close(self) -> None:
-        """Close TCP in an orderly way, without a close frame."""
+        """Close TCP without a close frame."""
         await trio.aclose_forcefully(self._stream)
 
     async def reset(self) -> None:
-        """Break TCP off, as a crash or a firewall does."""
-        tcp = _tcp_socket(self._stream)
-        tcp.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        """Reset TCP, as a crash or a firewall does."""
+        reset_when_closed(_tcp_socket(self._stream))
         await trio.aclose_forcefully(self._stream)
 
 
-async def upgrade_and_say_goodbye(stream: trio.abc.Stream) -> None:
-    """A websocket that only waits for the client to leave."""
+async def upgrade_and_answer_close(stream: trio.abc.Stream) -> None:
+    """A websocket that only waits for the client's closing handshake."""
     peer = Peer(stream)
     await peer.upgrade()
-    await peer.answer_goodbye()
-
-
-def acceptance(request: bytes, extra: bytes = b"") -> bytes:
-    """The right answer to an upgrade request."""
-    key = header(request, "Sec-WebSocket-Key").encode()
-    accept = base64.b64encode(hashlib.sha1(key + _ACCEPT_GUID).digest())
-    return (
-        b"HTTP/1.1 101 Switching Protocols\r\n"
-        b"Upgrade: websocket\r\nConnection: Upgrade\r\n"
-        b"Sec-WebSocket-Accept: %b\r\n%b\r\n" % (accept, extra)
-    )
-
-
-def header(request: bytes, name: str) -> str:
-    """A header of a request; empty if it is not there."""
-    for line in request.decode("latin-1").split("\r\n")[1:]:
-        key, _, value = line.partition(":")
-        if key.lower() == name.lower():
-            return value.strip()
-    return ""
+    await peer.answer_close()
 
 
 @dataclass
@@ -415,19 +330,19 @@ async def serving_peers(
 
 @asynccontextmanager
 async def linked(
-    certificates: "Certificates | None" = None,
+    certificates: Certificates | None = None,
     *,
     keepalive: float = 0,
     meanwhile: Callable[[Peer], Awaitable[None]] | None = None,
-    at_the_end: Callable[[Peer], Awaitable[None]] = Peer.answer_goodbye,
+    at_the_end: Callable[[Peer], Awaitable[None]] = Peer.answer_close,
 ) -> AsyncIterator[tuple[Connection, Peer]]:
-    """A link and its peer.  On leaving, nothing may be left.
+    """A connection and its peer; nothing may be left open at the end.
 
     Args:
-        certificates: for `wss`; None for `ws`.
-        keepalive: seconds between pings; 0 for none.
-        meanwhile: what the peer does all the time, the goodbye included.
-        at_the_end: what the peer does while the client leaves, if it does nothing yet.
+        certificates: for `wss`, or None for `ws`.
+        keepalive: seconds between pings, or 0 for none.
+        meanwhile: what the peer does all the time, the closing handshake included.
+        at_the_end: what the peer does during the closing handshake otherwise.
     """
     context = certificates.server_context(certificates.good) if certificates else None
     tls = TLSOptions(cacert=certificates.cacert if certificates else None)
@@ -448,57 +363,8 @@ async def linked(
 
 
 async def read_all(connection: Connection) -> bytes:
-    """Everything up to the end of a link."""
+    """All data up to the end of the connection."""
     return b"".join([data async for data in connection])
-
-
-# ---- certificates
-
-
-class Certificates:
-    """An authority, and certificates good and bad.
-
-    Args:
-        directory: for the files.
-    """
-
-    def __init__(self, directory: Path) -> None:
-        now = datetime.now(UTC)
-        names = (LOOPBACK, "::1", "localhost")
-        authority = trustme.CA()
-        self.cacert = directory / "ca.pem"
-        authority.cert_pem.write_to_path(str(self.cacert))
-        self.good = authority.issue_cert(*names)
-        self.good_pem = directory / "good.pem"
-        self.good.private_key_and_cert_chain_pem.write_to_path(str(self.good_pem))
-        self.expired = authority.issue_cert(
-            *names, not_before=now - timedelta(days=2), not_after=now - timedelta(1)
-        )
-        self.not_yet_valid = authority.issue_cert(
-            *names, not_before=now + timedelta(days=1), not_after=now + timedelta(2)
-        )
-        self.wrong_host = authority.issue_cert("elsewhere.invalid")
-        self.untrusted = trustme.CA().issue_cert(*names)
-        # What shows us to a server that wants to know.
-        client = authority.issue_cert("someone@elsewhere.invalid")
-        self.client_cert = directory / "client.pem"
-        self.client_key = directory / "client.key"
-        for blob in client.cert_chain_pems:
-            blob.write_to_path(str(self.client_cert), append=True)
-        client.private_key_pem.write_to_path(str(self.client_key))
-        self._authority = authority
-
-    def server_context(self, certificate: trustme.LeafCert) -> ssl.SSLContext:
-        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-        certificate.configure_cert(context)
-        return context
-
-    def demanding_context(self) -> ssl.SSLContext:
-        """Of a server that wants a certificate of ours."""
-        context = self.server_context(self.good)
-        context.verify_mode = ssl.CERT_REQUIRED
-        self._authority.configure_trust(context)
-        return context
 
 
 # ---- what is left
@@ -506,7 +372,7 @@ class Certificates:
 
 @contextmanager
 def nothing_left() -> Iterator[None]:
-    """No file descriptor, thread or task may be left of what runs inside."""
+    """Check that the block leaves no file descriptor, thread or task behind."""
     before = _resources()
     yield
     assert (left := _resources() - before) == set(), left
@@ -517,7 +383,7 @@ def _resources() -> set[tuple[str, object]]:
     for fd, name in _descriptors():
         found.add((f"descriptor {fd}", name))
     for thread in threading.enumerate():
-        # Trio keeps threads that have nothing to do for some seconds, under this name.
+        # Trio keeps idle threads for some seconds, under this name.
         if not thread.name.startswith("Trio thread"):
             found.add((f"thread {thread.name}", thread))
     root = trio.lowlevel.current_root_task()
@@ -532,7 +398,7 @@ def _resources() -> set[tuple[str, object]]:
 
 
 def _descriptors() -> list[tuple[int, str]]:
-    """What is open, and what the kernel calls it."""
+    """The open descriptors, with the names that the kernel gives them."""
     found = []
     for fd in os.listdir("/proc/self/fd"):
         with suppress(FileNotFoundError):  # the one that lists them

@@ -1,21 +1,17 @@
 """The program under a real shell, and a guest for it to talk to.
 
 `Shell` is an interactive bash on a pty of its own, with the program on its PATH.
-`Guest` is the far end of the websocket.  It is written against RFC 6455 alone: so it
-can misbehave, and no library checks itself.
+`Guest` is the other end of the websocket.  It is written against RFC 6455 alone, so
+that it can misbehave and no library is tested against itself.
 """
 
-import base64
-import hashlib
 import io
 import os
 import queue
 import re
 import select
 import shlex
-import shutil
 import socket
-import struct
 import subprocess
 import sys
 import termios
@@ -25,25 +21,38 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from signal import SIGKILL
-from typing import NamedTuple, Self
+from typing import Self
 
 import pexpect
 import pyte
 from pexpect.fdpexpect import fdspawn
 
-PATIENCE = 20.0
+from support.frames import (
+    BINARY,
+    CLOSE,
+    PING,
+    PONG,
+    TEXT,
+    Frame,
+    FrameReader,
+    acceptance,
+    close_frame,
+    header,
+)
+from support.program import PATIENCE, environment, install, write_command
+from support.sockets import reset_when_closed
+
 # The contract promises 0.2 seconds for "~." and allows 2.  On a machine that is busy
-# with other tests the interpreter and the shell alone can take a part of a second; each
-# wait that is missing its way out costs 2 seconds or more.
+# with other tests the interpreter and the shell alone can take a part of a second; a
+# wait that cannot be interrupted takes 2 seconds or more.
 AT_ONCE = 1.0
-PROGRAM = (sys.executable, "-bb", "-P", "-m", "novaconsole")
 TOKEN = "tok-3f9a-SECRET-27c1"
 CTRL_C, CTRL_Z = b"\x03", b"\x1a"
 
-_COLUMNS = 300  # no command line is ever wrapped
+_COLUMNS = 300  # wide enough for every command line
 _PROMPT = re.compile(rb"<(\d+)>\$ ")
 _WATCHED = re.compile(r"^tfd: +(\d+) events: +([0-9a-f]+)", re.MULTILINE)
-# Whoever runs the tests may ignore signals, as nohup does; a login does not.
+# The tests may have been started with signals ignored, as under nohup; a login is not.
 _LOG_IN = """
 import os, signal, sys
 for name in "HUP", "INT", "QUIT", "TERM", "PIPE":
@@ -51,13 +60,13 @@ for name in "HUP", "INT", "QUIT", "TERM", "PIPE":
 os.login_tty(0)
 os.execvp(sys.argv[1], sys.argv[1:])
 """
-# Not what `stty sane` gives, so that only what was saved can be what is restored.
+# Different from what `stty sane` sets, so that only saved settings can be restored.
 _OWN_SETTINGS = "stty erase ^H quit ^X -ixon ixany"
 _FLAGS = "import fcntl; print(*(fcntl.fcntl(fd, fcntl.F_GETFL) for fd in range(3)))"
 
 
 def wait_until(condition: Callable[[], object], seconds: float = PATIENCE) -> None:
-    """Wait for what sends no event; fails when it does not come."""
+    """Poll until a condition holds; fails after so many seconds."""
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, f"not within {seconds:g} seconds"
@@ -65,7 +74,7 @@ def wait_until(condition: Callable[[], object], seconds: float = PATIENCE) -> No
 
 
 def is_alive(pid: int) -> bool:
-    """Whether a process runs; one that waits only for its parent's wait() does not."""
+    """Whether a process exists and is not a zombie."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text()
     except OSError:
@@ -74,7 +83,7 @@ def is_alive(pid: int) -> bool:
 
 
 def _waited_for_to_write(pid: int) -> Iterator[str]:
-    """The files that a process waits for with epoll, to write them (proc(5))."""
+    """The files that a process waits for with epoll until it can write (proc(5))."""
     process = Path(f"/proc/{pid}")
     for info in process.glob("fdinfo/*"):
         with suppress(FileNotFoundError):  # closed meanwhile
@@ -83,43 +92,15 @@ def _waited_for_to_write(pid: int) -> Iterator[str]:
                     yield str((process / "fd" / fd).readlink())
 
 
-def environment(home: Path, **variables: str) -> dict[str, str]:
-    """Variables for a user whose home is `home`, and of whom no cloud knows."""
-    ours = re.compile(r"(OS_|NOVACONSOLE_|PS1$|\w*_proxy$)", re.IGNORECASE)
-    kept = {name: value for name, value in os.environ.items() if not ours.match(name)}
-    commands = home / "bin"
-    if not commands.exists():
-        commands.mkdir(parents=True)
-        python = shlex.quote(sys.executable)
-        for name, script in (
-            ("novaconsole", f'exec {shlex.join(PROGRAM)} "$@"'),
-            ("state", f"stty -g\nexec {python} -IS -c {shlex.quote(_FLAGS)}"),
-        ):
-            (commands / name).write_text(f"#!/bin/sh\n{script}\n")
-            (commands / name).chmod(0o755)
-    return {
-        **kept,
-        "HOME": str(home),
-        "HISTFILE": "/dev/null",
-        "INPUTRC": "/dev/null",
-        "LC_ALL": "C.UTF-8",
-        "PYTHON": sys.executable,
-        "PATH": f"{commands}:{os.environ['PATH']}",
-        "SHELL": shutil.which("bash") or "/bin/bash",
-        "TERM": "vt100",
-        **variables,
-    }
-
-
 class Shell:
-    """An interactive bash on a terminal of its own, and the person in front of it.
+    """An interactive bash on a terminal of its own, and the user in front of it.
 
     Args:
-        home: an empty directory: home and working directory of the user.
-        variables: of the environment.
+        home: an empty directory, which becomes home and working directory.
+        variables: more of the environment.
 
     Attributes:
-        pid: of bash.
+        pid: process id of bash.
     """
 
     def __init__(self, home: Path, **variables: str) -> None:
@@ -130,11 +111,15 @@ class Shell:
         self._prompt_at = 0
 
     def __enter__(self) -> Self:
-        # Ours is the very open file that the shell has as its standard streams.
+        install(self._home)
+        python = shlex.quote(sys.executable)
+        flags = f"stty -g\nexec {python} -IS -c {shlex.quote(_FLAGS)}"
+        write_command(self._home, "state", flags)
+        # Kept open: it shares its flags and settings with the shell's streams.
         self._master, self._terminal = os.openpty()
         os.set_blocking(self._master, False)
         self.resize(columns=_COLUMNS, lines=40)
-        # Not pexpect.spawn: that forks, which a process with threads must not do.
+        # Not pexpect.spawn, which forks: a process with threads must not do that.
         log_in = [sys.executable, "-IS", "-c", _LOG_IN]
         self._process = subprocess.Popen(
             [*log_in, "bash", "--norc", "-i"],
@@ -148,7 +133,7 @@ class Shell:
         )
         self._pexpect.logfile_read = self._shown
         self.prompt()
-        # A shell inside this one shall have a prompt of its own.
+        # A shell inside this one must not inherit this prompt.
         self.run("export -n PS1; bind 'set enable-bracketed-paste off'")
         self.run(_OWN_SETTINGS)
         return self
@@ -166,10 +151,10 @@ class Shell:
             self._process.wait()
             os.close(self._terminal)
 
-    # ---- the person
+    # ---- the user
 
     def type(self, data: bytes) -> None:
-        """Type or paste; reads nothing meanwhile."""
+        """Type or paste; does not read the terminal's output meanwhile."""
         rest = memoryview(data)
         while rest:
             ready = select.select([], [self._master], [], PATIENCE)[1]
@@ -178,18 +163,18 @@ class Shell:
                 rest = rest[os.write(self._master, rest[:4096]) :]
 
     def start(self, command: str) -> None:
-        """Type a command and Enter, at a prompt; what follows is its output."""
+        """Type a command and Enter at a prompt; its output begins after that."""
         self.type(command.encode() + b"\r")
         self.expect(command.encode() + b"\r\n")
         self._command_at = self._position
 
     def run(self, command: str) -> tuple[int, bytes]:
-        """Run a command that ends; its status and output."""
+        """Run a command to its end; returns its status and output."""
         self.start(command)
         return self.prompt(), self.output
 
     def attach(self, arguments: str, *, program: str = "novaconsole") -> None:
-        """Start the program, and wait until it has the terminal."""
+        """Start the program and wait until it has attached and set raw mode."""
         self.start(f"{program} {arguments}")
         self.expect(b" to disconnect\r\n")
         self.wait_raw()
@@ -206,7 +191,7 @@ class Shell:
         termios.tcsetwinsize(self._master, (lines, columns))
 
     def hang_up(self) -> None:
-        """Close the terminal, as closing its window does."""
+        """Close the terminal, as closing a terminal window does."""
         self._pexpect.close()
 
     @property
@@ -221,17 +206,17 @@ class Shell:
 
     @property
     def is_blocking(self) -> bool:
-        """Of the shell's streams; it looks after this itself before every prompt."""
+        """Whether the shell's streams block; the shell sets this before each prompt."""
         return os.get_blocking(self._terminal)
 
     def wait_raw(self) -> None:
         wait_until(lambda: self.is_raw)
 
     def wait_stuck(self) -> None:
-        """Wait until the terminal takes no more output, for nobody reads it here.
+        """Wait until the terminal takes no more output, because nothing reads it.
 
-        The program knows: it waits for the terminal to become writable.  The kernel
-        does not, for it finds a little more room later, which it tells nobody.
+        The program's own wait for the terminal shows it.  The kernel does not: poll()
+        may find a little more room later.
         """
         name = os.ttyname(self._terminal)
         wait_until(lambda: name in _waited_for_to_write(self.job))
@@ -241,11 +226,11 @@ class Shell:
     def expect(
         self, wanted: bytes | re.Pattern[bytes], window: int | None = None
     ) -> list[bytes]:
-        """Wait for output; the groups of the pattern, if it has some.
+        """Wait for output; returns the groups of the pattern.
 
         Args:
-            wanted: what to find.
-            window: look at so many bytes at the end only.
+            wanted: bytes, or a pattern.
+            window: search only so many bytes at the end.
         """
         pattern = re.escape(wanted) if isinstance(wanted, bytes) else wanted
         try:
@@ -260,23 +245,23 @@ class Shell:
         return list(self._pexpect.match.groups())
 
     def prompt(self) -> int:
-        """Wait for the shell's prompt; the status of the command before it."""
-        (status,) = self.expect(_PROMPT, window=8192)  # behind a flood, maybe
+        """Wait for the shell's prompt; returns the status of the command before it."""
+        (status,) = self.expect(_PROMPT, window=8192)  # it may follow a flood
         self._prompt_at = self._position - len(b"<>$ ") - len(status)
         return int(status)
 
     @property
     def output(self) -> bytes:
-        """What the last command wrote until the prompt came back."""
+        """The output of the last command, up to the prompt."""
         return self._shown.getvalue()[self._command_at : self._prompt_at]
 
     @property
     def output_so_far(self) -> bytes:
-        """What the running command has been seen to write."""
+        """The output of the running command as far as it has been read."""
         return self._shown.getvalue()[self._command_at : self._position]
 
     def screen(self, columns: int = _COLUMNS) -> list[str]:
-        """What a terminal shows from the last command on, blank lines left out."""
+        """The lines on a terminal since the last command, without blank ones."""
         screen = pyte.Screen(columns, 200)
         pyte.ByteStream(screen).feed(self._shown.getvalue()[self._command_at :])
         return [line.rstrip() for line in screen.display if line.strip()]
@@ -288,49 +273,23 @@ class Shell:
 
 @contextmanager
 def unchanged(shell: Shell) -> Iterator[None]:
-    """Whatever happens inside, the terminal and the shell's streams are as before."""
+    """Check that the block leaves terminal and standard streams unchanged."""
     before = shell.state()
     yield
     assert shell.state() == before
     assert shell.run("echo us''able") == (0, b"usable\r\n")
 
 
-# ---- the far end
+# ---- the other end
 
-_GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
-_KEY = re.compile(rb"^sec-websocket-key: *(\S+)", re.IGNORECASE | re.MULTILINE)
-_OFFER = re.compile(
-    rb"^sec-websocket-protocol: *([^\r]*)", re.IGNORECASE | re.MULTILINE
-)
-_TEXT, _BINARY, _CLOSE, _PING, _PONG = 1, 2, 8, 9, 10
-# A row of /proc/net/tcp: both ends as address:port in hex, and the state.
+# A row of /proc/net/tcp: both ends as address:port in hexadecimal, and the state.
 _TCP_ROW = re.compile(r"^ *\d+: \w+:(\w+) \w+:(\w+) (\w+)", re.MULTILINE)
 _HELD = {"01", "08"}  # TCP_ESTABLISHED, TCP_CLOSE_WAIT in linux/tcp_states.h
 _FLOOD_LINES = 1000
 
 
-@contextmanager
-def program(
-    home: Path, *arguments: str, stdin: int = subprocess.PIPE
-) -> Iterator[subprocess.Popen[bytes]]:
-    """The program in a session of its own: no terminal anywhere."""
-    with subprocess.Popen(
-        [*PROGRAM, *arguments],
-        stdin=stdin,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env=environment(home),
-        cwd=home,
-        start_new_session=True,
-    ) as process:
-        try:
-            yield process
-        finally:
-            process.kill()
-
-
 def numbered_lines(size: int) -> bytes:
-    """The first `size` bytes of an endless row of lines, no two of them equal."""
+    """The first `size` bytes of an endless sequence of lines that all differ."""
     count = size // len(_line(0)) + 1
     return b"".join(map(_line, range(count)))[:size]
 
@@ -339,57 +298,39 @@ def _line(number: int) -> bytes:
     return b"%09d abcdefghijklmnopqrstuvwxyz\r\n" % number
 
 
-def _frame(opcode: int, payload: bytes) -> bytes:
-    size = len(payload)
-    if size < 126:
-        head = struct.pack(">BB", 0x80 | opcode, size)
-    elif size < 1 << 16:
-        head = struct.pack(">BBH", 0x80 | opcode, 126, size)
-    else:
-        head = struct.pack(">BBQ", 0x80 | opcode, 127, size)
-    return head + payload
-
-
-class Frame(NamedTuple):
-    """A frame that the client sent."""
-
-    opcode: int
-    payload: bytes
-
-
 def _clients_of(port: int) -> set[int]:
-    """The ports of those who are connected to a port and have not closed yet."""
+    """The ports of clients that are connected to a port and have not closed yet."""
     rows = _TCP_ROW.findall(Path("/proc/net/tcp").read_text())
     wanted = f"{port:04X}"
     return {int(own, 16) for own, to, state in rows if to == wanted and state in _HELD}
 
 
 class Guest:
-    """A websocket server, on loopback if not told otherwise, for one client at a time.
+    """A websocket server for one client at a time, on loopback by default.
 
-    Who comes while another is there waits; who comes after one has gone is served.
+    A client that connects while another is connected has to wait, as with qemu.
 
     Args:
-        answer: sent in place of the upgrade; empty: the server stays mute.
-        upgrades: the upgrade waits for this.
+        answer: sent instead of the upgrade; if empty, the server never answers.
+        upgrades: the upgrade waits for this event.
         greeting: sent right after the upgrade.
-        echoes: send back what comes.
-        floods: send numbered lines without end.
-        reads: read at all; else nothing is taken after the upgrade.
-        answers_close: answer the client's close frame, and hang up.
-        drops: hang up right after the greeting.
+        echoes: whether to send back what arrives.
+        floods: whether to send numbered lines without end.
+        reads: whether to read anything after the upgrade.
+        answers_close: whether to answer the client's close frame and hang up.
+        drops: whether to hang up right after the greeting.
         host: address to listen on.
 
     Attributes:
-        answer: sent to the next client in place of the upgrade; None: upgrade.
+        answer: sent to the next client instead of the upgrade, or None to upgrade.
         greeting: sent right after the next upgrade.
-        reads: read what the next client sends.
-        drops: hang up on the next client right after the greeting.
-        connections: how many there have been.
-        overlaps: how many of them were opened by a client that still held another.
-        request: the head of the client's latest request.
+        reads: whether to read what the next client sends.
+        drops: whether to hang up on the next client right after the greeting.
+        connections: number of connections accepted.
+        overlaps: number of them opened while the client still held another.
+        request: the head of the latest request.
         frames: what the client sent, without pings and pongs.
-        pings: how many the client sent.
+        pings: number of pings from the client.
     """
 
     def __init__(
@@ -442,7 +383,7 @@ class Guest:
     def __exit__(self, *_: object) -> None:
         self._over.set()
         if self._upgrades:
-            self._upgrades.set()  # a test that fails must not wait for it in vain
+            self._upgrades.set()  # so that a failing test does not hang
         self._stop_listening()
         self._hang_up()
         self._accepted.put(None)
@@ -453,25 +394,24 @@ class Guest:
 
     def send(self, data: bytes, *, text: bool = False) -> None:
         """Send one frame."""
-        self._transmit(_frame(_TEXT if text else _BINARY, data))
+        self._transmit(Frame(TEXT if text else BINARY, data))
 
     def close(self, code: int, reason: str = "") -> None:
-        """Begin the websocket's close."""
+        """Begin the closing handshake."""
         self._closing = True
-        self._transmit(_frame(_CLOSE, struct.pack(">H", code) + reason.encode()))
+        self._transmit(close_frame(code, reason))
 
     def drop(self, *, reset: bool = False) -> None:
         """Hang up without a close frame."""
         self.wait_for(lambda: self._is_open)
         if reset:
             assert self._client
-            linger = struct.pack("ii", 1, 0)
-            self._client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+            reset_when_closed(self._client)
         self._hang_up()
 
     @contextmanager
     def refusing(self) -> Iterator[None]:
-        """Inside, nothing listens here; afterwards something does again."""
+        """Do not listen inside the block; afterwards listen again."""
         self._stop_listening()
         yield
         self._listener = self._listen(self.port)
@@ -480,19 +420,19 @@ class Guest:
 
     def wait_for(self, condition: Callable[[], object]) -> None:
         with self._news:
-            assert self._news.wait_for(condition, PATIENCE), "the client did not"
+            assert self._news.wait_for(condition, PATIENCE), "the client did not do it"
 
     def wait_request(self) -> None:
-        """Wait for the client to have asked for something."""
+        """Wait for a request."""
         self.wait_for(lambda: self.request)
 
     def wait_closing(self) -> bytes:
-        """Wait for the client's close frame; its payload."""
-        self.wait_for(lambda: self.frames and self.frames[-1].opcode == _CLOSE)
+        """Wait for the client's close frame; returns its payload."""
+        self.wait_for(lambda: self.frames and self.frames[-1].opcode == CLOSE)
         return self.frames[-1].payload
 
     def wait_received(self, wanted: bytes) -> None:
-        """Wait until what was received ends so."""
+        """Wait until what was received ends with this."""
         self.wait_for(lambda: self._received.endswith(wanted))
 
     @property
@@ -524,7 +464,7 @@ class Guest:
         self._listener.close()
 
     def _accept(self) -> None:
-        """Accept at once, to see who is still there when somebody comes."""
+        """Accept at once, to see whether a client still holds another connection."""
         with suppress(OSError):
             while True:
                 client, (_, port) = self._listener.accept()
@@ -562,7 +502,7 @@ class Guest:
             self._upgrades.wait(PATIENCE)
         client.sendall(_upgrade(head))
         if self.greeting:
-            client.sendall(_frame(_BINARY, self.greeting))
+            client.sendall(Frame(BINARY, self.greeting).encoded())
         if self.drops:
             return
         with self._news:
@@ -574,7 +514,7 @@ class Guest:
             else:
                 unread = select.poll()
                 unread.register(client, select.POLLRDHUP)
-                unread.poll()  # until somebody hangs up
+                unread.poll()  # until one side hangs up
 
     @contextmanager
     def _flooding(self, client: socket.socket) -> Iterator[None]:
@@ -588,25 +528,25 @@ class Guest:
             flood.join()
 
     def _read_frames(self, reader: io.BufferedIOBase) -> None:
-        while frame := _read_frame(reader):
-            if frame.opcode == _PING:
+        for frame in _frames(reader):
+            if frame.opcode == PING:
                 with self._news:
                     self.pings += 1
                     self._news.notify_all()
-                self._transmit(_frame(_PONG, frame.payload))
+                self._transmit(Frame(PONG, frame.payload))
                 continue
-            if frame.opcode == _PONG:
+            if frame.opcode == PONG:
                 continue
             with self._news:
                 self.frames.append(frame)
-                if frame.opcode != _CLOSE:
+                if frame.opcode != CLOSE:
                     self._received += frame.payload
                 self._news.notify_all()
-            if frame.opcode == _CLOSE:
+            if frame.opcode == CLOSE:
                 if self._closing:
                     return
                 if self._answers_close:
-                    self._transmit(_frame(_CLOSE, frame.payload))
+                    self._transmit(Frame(CLOSE, frame.payload))
                     return
             elif self._echoes:
                 self.send(frame.payload)
@@ -617,53 +557,36 @@ class Guest:
             while True:
                 lines = map(_line, range(number, number + _FLOOD_LINES))
                 with self._sending:
-                    client.sendall(_frame(_BINARY, b"".join(lines)))
+                    client.sendall(Frame(BINARY, b"".join(lines)).encoded())
                 number += _FLOOD_LINES
 
-    def _transmit(self, data: bytes) -> None:
+    def _transmit(self, frame: Frame) -> None:
         self.wait_for(lambda: self._is_open)
         assert self._client
         with self._sending:
-            self._client.sendall(data)
+            self._client.sendall(frame.encoded())
 
     def _hang_up(self) -> None:
         with self._news, suppress(OSError):
             if self._client:
-                # Wakes the thread that reads, which then closes.
+                # Wakes the reading thread, which then closes.
                 self._client.shutdown(socket.SHUT_RD)
 
 
 def _upgrade(request: bytes) -> bytes:
-    key = _KEY.search(request)
-    assert key, "the client asks for no websocket"
-    accept = base64.b64encode(hashlib.sha1(key[1] + _GUID).digest())
-    lines = [
-        b"HTTP/1.1 101 Switching Protocols",
-        b"Upgrade: websocket",
-        b"Connection: Upgrade",
-        b"Sec-WebSocket-Accept: " + accept,
-    ]
-    if offer := _OFFER.search(request):
-        assert offer[1] == b"binary", "nothing else is known to the proxy"
-        lines.append(b"Sec-WebSocket-Protocol: binary")
-    return b"\r\n".join([*lines, b"", b""])
+    assert header(request, "Sec-WebSocket-Key"), "the client asks for no websocket"
+    offer = header(request, "Sec-WebSocket-Protocol")
+    assert offer in ("", "binary"), "nova-serialproxy knows no other subprotocol"
+    chosen = b"Sec-WebSocket-Protocol: binary\r\n" if offer else b""
+    return acceptance(request, chosen)
 
 
-def _read_frame(reader: io.BufferedIOBase) -> Frame | None:
-    """The next frame; None at the end."""
-    head = reader.read(2)
-    if len(head) < 2:
-        return None
-    assert head[0] & 0x80, "the client sends whole messages"
-    assert head[1] & 0x80, "RFC 6455 5.1: a client masks"
-    size = head[1] & 0x7F
-    if size == 126:
-        (size,) = struct.unpack(">H", reader.read(2))
-    elif size == 127:
-        (size,) = struct.unpack(">Q", reader.read(8))
-    mask, masked = reader.read(4), reader.read(size)
-    if len(masked) < size:
-        return None
-    key = (mask * (size // 4 + 1))[:size]
-    plain = int.from_bytes(masked) ^ int.from_bytes(key)
-    return Frame(head[0] & 0x0F, plain.to_bytes(size))
+def _frames(reader: io.BufferedIOBase) -> Iterator[Frame]:
+    """The client's frames, until it hangs up."""
+    frames = FrameReader()
+    while data := reader.read1(1 << 16):
+        frames.feed(data)
+        while frame := frames.next_frame():
+            assert frame.fin, "the client sends whole messages"
+            assert frame.masked, "RFC 6455 5.1: a client masks"
+            yield frame

@@ -13,20 +13,22 @@ from novaconsole.errors import ConnectionLost, HandshakeFailed
 from novaconsole.network.target import TLSOptions
 from novaconsole.websocket.close import CloseReason
 from novaconsole.websocket.server import accept_connection
-from support.servers import (
-    AT_ONCE_SECONDS,
+from support.certificates import Certificates
+from support.frames import (
     BINARY,
     CLOSE,
     CONTINUATION,
     PING,
     PONG,
     TEXT,
-    TOKEN,
-    Certificates,
     Frame,
+    close_frame,
+)
+from support.servers import (
+    AT_ONCE_SECONDS,
+    TOKEN,
     Peer,
     background,
-    close_frame,
     linked,
     nothing_left,
     read_all,
@@ -39,11 +41,6 @@ MIB = 1024 * 1024
 QUEUED_MESSAGES = 64  # more than a connection takes in while it is not read
 MAX_FRAME_BYTES = 64 * 1024
 PING_SECONDS = 0.2
-
-
-@pytest.fixture(scope="module")
-def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
-    return Certificates(tmp_path_factory.mktemp("certificates"))
 
 
 @pytest.fixture(params=["ws", "wss"])
@@ -174,7 +171,7 @@ async def test_bytes_that_came_with_the_response_to_the_upgrade_are_not_lost() -
     async def upgrade_and_print(stream: trio.abc.Stream) -> None:
         peer = Peer(stream)
         await peer.upgrade(Frame(BINARY, b"login: "))
-        await peer.answer_goodbye()
+        await peer.answer_close()
 
     async with serving(upgrade_and_print) as server:
         options = ConnectOptions()

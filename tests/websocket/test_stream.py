@@ -1,7 +1,5 @@
 """The stream below the websocket library: it judges the response to the upgrade."""
 
-import socket
-import struct
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -13,6 +11,7 @@ from novaconsole.errors import HandshakeFailed
 from novaconsole.websocket.handshake import ResponseHead
 from novaconsole.websocket.stream import MonitoredStream
 from support.servers import LOOPBACK, nothing_left
+from support.sockets import reset_when_closed
 
 ACCEPTED = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n"
 
@@ -31,7 +30,7 @@ async def tcp_pair() -> AsyncIterator[tuple[trio.SocketStream, trio.SocketStream
 
 
 async def reset(stream: trio.SocketStream) -> None:
-    stream.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    reset_when_closed(stream)
     await stream.aclose()
 
 

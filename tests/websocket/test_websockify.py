@@ -17,16 +17,11 @@ from novaconsole.console.connect import ConnectOptions, ConsoleAddress, connect
 from novaconsole.errors import ConnectError
 from novaconsole.network.target import TLSOptions
 from novaconsole.websocket.close import CloseReason
+from support.certificates import Certificates
+from support.frames import BINARY, CLOSE, PING, PONG, Frame, FrameReader
 from support.servers import (
     AT_ONCE_SECONDS,
-    BINARY,
-    CLOSE,
     LOOPBACK,
-    PING,
-    PONG,
-    Certificates,
-    Frame,
-    FrameReader,
     Handler,
     Server,
     background,
@@ -40,11 +35,6 @@ from support.servers import (
 DATA = random.Random(6083).randbytes(512 * 1024) + bytes(range(256))
 NO_TLS = TLSOptions()
 DEFAULTS = ConnectOptions()
-
-
-@pytest.fixture
-def certificates(tmp_path: Path) -> Certificates:
-    return Certificates(tmp_path)
 
 
 @asynccontextmanager
