@@ -8,6 +8,12 @@ library are converted to these in the module that owns the library.
 import enum
 from typing import Self
 
+# What to try for a console on which nothing answers.
+NO_ANSWER_HINT = (
+    "check that a getty or a shell runs on ttyS0 in the guest, and that no other "
+    "client holds the console"
+)
+
 
 class Retryable(enum.Enum):
     """Whether the operation is worth retrying."""

@@ -1,7 +1,7 @@
-"""`--check`: the way to a console step by step, to see where it ends.
+"""Check the way to a console step by step, to find out where it breaks.
 
-Nothing is typed unless that is allowed, nothing is shown of the guest, and the
-console is held for about a second.
+Nothing is typed unless the user allows it, none of the guest's output is shown, and the
+console is occupied for about a second.
 """
 
 from collections.abc import Iterator
@@ -23,6 +23,7 @@ from novaconsole.console.source import (
     open_source,
 )
 from novaconsole.errors import (
+    NO_ANSWER_HINT,
     ConnectError,
     ConnectionLost,
     NovaConsoleError,
@@ -56,15 +57,15 @@ class CheckRequest:
 
 @dataclass
 class Step:
-    """One step of the way.
+    """One step.
 
     Attributes:
-        name: of the step, the same in every release.
+        name: the same in every release.
         mark: `ok`, `failed` or `skipped`.
-        detail: what was found, in words.
+        detail: what was found, for people.
         hint: what to try, if it failed.
-        seconds: that it took.
-        facts: what was found, for programs.
+        seconds: how long it took.
+        fields: what was found, for programs.
     """
 
     name: str
@@ -72,27 +73,26 @@ class Step:
     detail: str = ""
     hint: str | None = None
     seconds: float = 0
-    facts: dict[str, Field] = field(default_factory=dict)
+    fields: dict[str, Field] = field(default_factory=dict)
 
     def as_line(self) -> str:
-        """For people."""
+        """The line for people."""
         mark = {"ok": "ok  ", "failed": "FAIL", "skipped": "skip"}[self.mark]
         return f"{mark} {self.name}: {self.detail}"
 
     def as_event(self) -> dict[str, Field]:
-        """For programs."""
+        """The fields of the event `check`."""
         row: dict[str, Field] = {"step": self.name, "mark": self.mark}
         row |= {"detail": self.detail, "hint": self.hint}
-        return row | {"seconds": round(self.seconds, 4)} | self.facts
+        return row | {"seconds": round(self.seconds, 4)} | self.fields
 
 
 async def check(request: CheckRequest, notices: Notices) -> int:
-    """Go the way, and tell of each step; the exit status.
+    """Take each step and report it; the exit status.
 
     Args:
         request: what to check.
-        notices: told each step.
-
+        notices: for the steps.
     """
     async with open_source(request.location, terminal_size()) as source:
         try:
@@ -108,7 +108,7 @@ class _Checkup:
     ) -> None:
         self._source = source
         self._request = request
-        # The check does its own ping.
+        # The check sends its own ping.
         self._connect = replace(request.connect, keepalive=0)
         self._notices = notices
 
@@ -121,7 +121,7 @@ class _Checkup:
                 connection = await upgrade(
                     stack, stream, target, tls, self._connect, deadline
                 )
-                step.detail = "the server speaks websocket"
+                step.detail = "the server accepted the websocket"
             await self._use(connection)
 
     # ---- the cloud
@@ -137,21 +137,21 @@ class _Checkup:
             step.detail = await in_thread(source.cloud.authenticate)
         with self._step("catalogue") as step:
             endpoint = await in_thread(source.cloud.compute_endpoint)
-            step.detail, step.facts = f"Nova is at {endpoint}", {"endpoint": endpoint}
+            step.detail, step.fields = f"Nova is at {endpoint}", {"endpoint": endpoint}
         with self._step("server") as step:
             server = await in_thread(source.find_server)
             step.detail = f"{server.name} is {server.id}"
-            step.facts = {"server": server.name, "id": server.id}
+            step.fields = {"server": server.name, "id": server.id}
         with self._step("status") as step:
-            step.facts = {"status": server.status, "task": server.task}
+            step.fields = {"status": server.status, "task": server.task}
             nova.check_running(server)
             step.detail = server.state
         with self._step("console") as step:
             found = await in_thread(partial(source.request_url, server))
             url = found.target.masked_url
-            step.detail, step.facts = url, {"url": url}
+            step.detail, step.fields = url, {"url": url}
             if found.is_misdirected:
-                step.detail += ", which is this machine, and the cloud is elsewhere"
+                step.detail += ", which is this machine, but the cloud is elsewhere"
         return found.target, found.tls
 
     # ---- the network
@@ -164,21 +164,21 @@ class _Checkup:
         with self._step("name") as step:
             proxy = connect.proxy(target)
             if proxy is not None:
-                step.mark, step.detail = "skipped", "the proxy resolves it"
+                step.mark, step.detail = "skipped", "the proxy resolves the name"
             else:
                 with fail_at(deadline, target, connect):
                     addresses = await resolve(target)
                 step.detail = f"{target.host} is {', '.join(addresses)}"
-                step.facts = {"addresses": addresses}
+                step.fields = {"addresses": addresses}
         with self._step("tcp") as step:
             with fail_at(deadline, target, connect):
                 stream = await reach(target, proxy)
             stack.push_async_callback(trio.aclose_forcefully, stream)
-            way = f" by way of the proxy {proxy.address}" if proxy else ""
+            way = f" through the proxy {proxy.address}" if proxy else ""
             step.detail = f"connected to {target.address}{way}"
         with self._step("tls") as step:
             if not target.secure:
-                step.mark, step.detail = "skipped", "the URL is ws://"
+                step.mark, step.detail = "skipped", "the URL is ws://, without TLS"
                 return stream
             context = tls_context(tls)
             with fail_at(deadline, target, connect):
@@ -190,7 +190,7 @@ class _Checkup:
                 names = ", ".join(certificate.names)
                 day = certificate.expires.date().isoformat()
                 step.detail = f"{certificate.tls}; certificate for {names}, until {day}"
-                step.facts = {
+                step.fields = {
                     "names": list(certificate.names),
                     "expires": certificate.expires.isoformat(),
                 }
@@ -218,17 +218,17 @@ class _Checkup:
                     if ended.is_set():
                         raise ConnectionLost(
                             f"hung up at once: {connection.close_reason}",
-                            "the token is wrong or has expired, or the guest's port "
-                            "has moved: get a new URL",
+                            "get a new URL: the token is wrong or has expired, or "
+                            "the guest's port has moved",
                         )
                     step.detail = "accepted"
                 with self._step("ping") as step:
-                    step.detail, step.facts = await self._ping(connection)
+                    step.detail, step.fields = await self._ping(connection)
                 with self._step("output") as step:
                     await self._press_enter(connection, came, step)
-                    step.facts = {"bytes": len(received)}
+                    step.fields = {"bytes": len(received)}
             except NovaConsoleError as exc:
-                failure = exc  # outside the nursery it does not come in a group
+                failure = exc  # raised in here, it would arrive in an exception group
             nursery.cancel_scope.cancel(reason="checked")
         if failure is not None:
             raise failure
@@ -239,7 +239,7 @@ class _Checkup:
         if connection.round_trip is None:
             raise ConnectError(
                 f"no answer to a ping within {_PING_SECONDS:g} seconds",
-                "the server's compute host may be down; tell the cloud's operator",
+                "tell the cloud's operator: the server's compute host may be down",
             )
         milliseconds = connection.round_trip * 1000
         return f"{milliseconds:.1f} ms", {"milliseconds": round(milliseconds, 2)}
@@ -248,20 +248,18 @@ class _Checkup:
         self, connection: Connection, came: trio.Event, step: Step
     ) -> None:
         if not self._request.may_type:
-            step.mark, step.detail = "skipped", "--check-enter would press Enter"
+            step.mark, step.detail = "skipped", "use --check-enter to press Enter"
             return
         await connection.send(b"\r")
         with trio.move_on_after(_OUTPUT_SECONDS):
             await came.wait()
         if not came.is_set():
             raise ConnectError(
-                "Enter was pressed and nothing came",
-                "nothing listens on ttyS0 in the guest, or another client holds the "
-                "console",
+                "the guest did not answer when Enter was pressed", NO_ANSWER_HINT
             )
-        step.detail = "the guest answers"
+        step.detail = "the guest answered"
 
-    # ---- what is told
+    # ---- reporting
 
     @contextmanager
     def _step(self, name: str) -> Iterator[Step]:
@@ -272,7 +270,7 @@ class _Checkup:
             step.mark, step.detail, step.hint = "failed", str(exc), exc.hint
             raise
         finally:
-            if step.detail:  # otherwise it was cut off
+            if step.detail:  # otherwise it was cancelled
                 step.seconds = trio.current_time() - started
                 self._tell(step)
 

@@ -14,6 +14,7 @@ _REFUSED = "the token was probably refused, or the port has just moved"
 _NEW_URL = "get a new URL: openstack console url show --serial SERVER"
 _AGAIN = "run novaconsole again, which gets a new token"
 _LATER = "try again later"
+_TELL_OPERATOR = "tell the cloud's operator"
 _RECONNECT = "use --reconnect to attach again automatically"
 
 
@@ -44,31 +45,34 @@ def describe_loss(connection: ConnectionSummary) -> str | None:
 def suggest(
     connection: ConnectionSummary, server: Server | None, *, reconnects: bool = False
 ) -> str | None:
-    """The cause as far as it can be known, and what to try.
+    """What to try, and behind it the cause as far as it can be known.
 
     Args:
         connection: the one that was lost.
         server: its present state, or None if the cloud was not asked or did not say.
-        reconnects: whether attaching again has been tried, in vain.
+        reconnects: whether attaching again has been tried without success.
     """
     again = _LATER if reconnects else _RECONNECT
     if connection.close_reason is None:
         return None
     if server is not None and server.hint is not None:
-        return f"server {server.name!r} is {server.state}: {server.hint}"
+        return _because(server.hint, f"server {server.name!r} is {server.state}")
     if connection.is_refusal:
         return _AGAIN if connection.named else _NEW_URL
     if connection.is_late_refusal:
-        return "the compute host has probably not answered: tell the cloud's operator"
+        return _because(_TELL_OPERATOR, "the compute host has probably not answered")
     if server is not None and server.task:
-        return f"server {server.name!r} is {server.state}: {again}"
+        return _because(again, f"server {server.name!r} is {server.state}")
     if connection.close_reason.code is None:
-        way_back = again
         if not connection.named:
-            way_back = f"if --reconnect does not help, {_NEW_URL}"
-        return f"the proxy or the network in between has probably failed: {way_back}"
+            again = f"{again}, or {_NEW_URL}"
+        return _because(again, "the proxy or the network in between probably failed")
     if not connection.named:
         return None
     if connection.close_reason.code == _TARGET_CLOSED:
-        return f"the server was probably powered off or restarted: {again}"
+        return _because(again, "the server was probably powered off or restarted")
     return again
+
+
+def _because(hint: str, cause: str) -> str:
+    return f"{hint} ({cause})"

@@ -11,7 +11,7 @@ All times are on the caller's clock, which calls `wake` when `deadline` has come
 
 import re
 
-from novaconsole.errors import GuestNotReady
+from novaconsole.errors import NO_ANSWER_HINT, GuestNotReady
 from novaconsole.vt.text import TextDecoder
 
 _QUIET_SECONDS = 0.4  # a line is taken for a prompt if nothing follows for so long
@@ -202,8 +202,7 @@ class LoginDialogue:
         elif self._unanswered > _UNANSWERED_KNOCKS:
             self._fail(
                 "the guest does not answer on its console",
-                "check that a getty or a shell runs on ttyS0 in the guest, and that "
-                "no other client holds the console",
+                NO_ANSWER_HINT,
             )
         else:
             pause = _KNOCK_SECONDS * 2.0 ** max(0, self._unanswered - 1)

@@ -10,16 +10,15 @@ from contextlib import suppress
 import trio
 
 from novaconsole.console.source import ConsoleSource
-from novaconsole.errors import ConnectionLost, NovaConsoleError
+from novaconsole.errors import NO_ANSWER_HINT, ConnectionLost, NovaConsoleError
 from novaconsole.session.state import Attachment, Session
 from novaconsole.websocket.connection import Connection
 
 _AFTER_ENTER_SECONDS = 4.0
 _ANSWER_SECONDS = 10.0
 SILENT = (
-    "no output, although the connection is alive: nothing listens on ttyS0 in the "
-    "guest, or another client holds the console; what you type now may be run there "
-    "later"
+    f"no output, although the connection is alive: {NO_ANSWER_HINT}; what you type now "
+    "may be run there later"
 )
 PROXY_SILENT = (
     "the proxy has not answered: the server's compute host may be down, which the "
@@ -64,8 +63,6 @@ class SilenceExplainer:
         with suppress(NovaConsoleError):
             server = await self._source.server()
             if server is not None and server.hint is not None:
-                return (
-                    f"no output: server {server.name!r} is {server.state}: "
-                    f"{server.hint}"
-                )
+                state = f"server {server.name!r} is {server.state}"
+                return f"no output, because {state}: {server.hint}"
         return SILENT if answered else PROXY_SILENT

@@ -91,7 +91,8 @@ class Notices:
             self._line(str(error), _ERROR_WRITE_SECONDS)
             if error.hint:
                 self._line(error.hint, _ERROR_WRITE_SECONDS)
-        self.traceback(error)
+        if error.__traceback__ is not None:
+            self.traceback(error)
 
     def traceback(self, error: BaseException) -> None:
         """Show where an exception was raised, to those who debug."""

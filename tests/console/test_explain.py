@@ -187,9 +187,9 @@ def test_a_server_that_does_not_run_explains_any_loss(
 ) -> None:
     hint = suggest(summary(closed, seconds=seconds, bytes_in=0), found)
     assert hint is not None
-    assert hint.startswith("server 'web1' is ")
+    assert "(server 'web1' is " in hint
     assert state in hint
-    assert command in hint
+    assert command in hint.partition(" (server ")[0]
 
 
 @pytest.mark.parametrize("found", [None, server("ACTIVE")])
@@ -218,8 +218,8 @@ def test_a_refusal_after_a_minute_is_the_compute_hosts(named: bool) -> None:
 def test_a_server_that_changes_comes_back(closed: CloseReason) -> None:
     hint = suggest(summary(closed), server("REBOOT", task="rebooting"))
     assert hint is not None
-    assert hint.startswith("server 'web1' is REBOOT (rebooting): ")
     assert "--reconnect" in hint
+    assert hint.endswith("(server 'web1' is REBOOT (rebooting))")
 
 
 @pytest.mark.parametrize("closed", [GONE, NO_PONG])
@@ -237,7 +237,7 @@ def test_a_loss_while_the_server_runs_is_the_networks(
 def test_a_close_says_enough_of_itself(found: Server | None) -> None:
     hint = suggest(summary(CloseReason(1011)), found)
     assert hint is not None
-    assert hint.startswith("--reconnect ")
+    assert hint.startswith("use --reconnect ")
 
 
 @pytest.mark.parametrize("found", [None, server("ACTIVE")])

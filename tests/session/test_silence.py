@@ -53,7 +53,7 @@ async def test_a_server_that_is_paused_is_the_reason(
 ) -> None:
     paused = Server("web1", "3f9a-27c1", "PAUSED")
     [line] = await explanation(FakeConnection(), FakeSource(server=paused))
-    assert line.startswith("no output: server 'web1' is PAUSED: ")
+    assert line.startswith("no output, because server 'web1' is PAUSED: ")
 
 
 async def test_without_enter_nothing_is_expected(
