@@ -8,6 +8,8 @@ the one module that owns the library they come from.
 import enum
 from typing import Self
 
+STATUS_INTERRUPTED = 130  # 128 + SIGINT, as shells report Ctrl-C
+
 
 class Retryable(enum.Enum):
     """Whether trying again may help who does not mind to wait."""
