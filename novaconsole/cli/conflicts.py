@@ -3,7 +3,6 @@
 The rows are checked in order, and the first that does not hold is reported.
 """
 
-from collections.abc import Set
 from dataclasses import dataclass, fields
 
 from novaconsole.cli.options import Options
@@ -26,7 +25,7 @@ class ExactlyOne:
     options: tuple[str, ...]
     missing: tuple[str, str]
 
-    def error(self, given: Set[str]) -> UsageError | None:
+    def error(self, given: frozenset[str]) -> UsageError | None:
         """Return the error for options that break this rule, or None."""
         found = [option for option in self.options if option in given]
         if not found:
@@ -51,7 +50,7 @@ class Excludes:
     option: str
     others: tuple[str, ...]
 
-    def error(self, given: Set[str]) -> UsageError | None:
+    def error(self, given: frozenset[str]) -> UsageError | None:
         """Return the error for options that break this rule, or None."""
         found = [other for other in self.others if other in given]
         if self.option not in given or not found:
@@ -73,7 +72,7 @@ class Requires:
     others: tuple[str, ...]
     hint: str | None = None
 
-    def error(self, given: Set[str]) -> UsageError | None:
+    def error(self, given: frozenset[str]) -> UsageError | None:
         """Return the error for options that break this rule, or None."""
         if self.option not in given or given & {*self.others}:
             return None

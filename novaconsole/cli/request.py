@@ -9,7 +9,7 @@ import math
 import os
 import re
 from contextlib import suppress
-from pathlib import Path
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from novaconsole.cli.conflicts import check_conflicts
@@ -30,8 +30,11 @@ if TYPE_CHECKING:
     from novaconsole.console.source import CloudServer, ConsoleUrl, Demo
     from novaconsole.guest.expect import Patterns
 
+    Location = ConsoleUrl | CloudServer | Demo
+
 _MAX_URL_BYTES = 64 * 1024
 _CR, _LF = 0x0D, 0x0A
+_CONTROL_CHAR = re.compile(r"\^[?-_a-z]")
 # RFC 9110 section 5.1: a token; section 5.5: no control characters in a value.
 _HEADER = re.compile(
     r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\x00-\x08\x0a-\x1f\x7f]*)"
@@ -69,49 +72,40 @@ def requested(options: Options) -> "AttachRequest | RunRequest | CheckRequest":
         keepalive=options.keepalive,
         headers=headers,
         proxy=proxy,
-        **({"subprotocols": ()} if options.no_subprotocols else {}),
     )
+    if options.no_subprotocols:
+        connect = replace(connect, subprotocols=())
     if options.check or options.check_enter:
-        return _check_request(options, location, connect)
+        from novaconsole.commands.check import CheckRequest
+        from novaconsole.console.source import Demo
+
+        assert not isinstance(location, Demo)  # --demo excludes both
+        return CheckRequest(location, connect, may_type=options.check_enter)
     if options.run is not None:
-        return _run_request(options, options.run, location, connect)
+        return _run_request(options, location, connect)
     return _attach_request(options, location, connect, escape, patterns)
 
 
-def _check_request(
-    options: Options,
-    location: "ConsoleUrl | CloudServer | Demo",
-    connect: "ConnectOptions",
-) -> "CheckRequest":
-    from novaconsole.commands.check import CheckRequest
-    from novaconsole.console.source import Demo
-
-    assert not isinstance(location, Demo)  # --demo excludes --check
-    return CheckRequest(location, connect, may_type=options.check_enter)
-
-
 def _run_request(
-    options: Options,
-    command: str,
-    location: "ConsoleUrl | CloudServer | Demo",
-    connect: "ConnectOptions",
+    options: Options, location: "Location", connect: "ConnectOptions"
 ) -> "RunRequest":
     from novaconsole.commands.run import RunRequest
 
+    assert options.run is not None
     return RunRequest(
         location=location,
         connect=connect,
-        command=command,
+        command=options.run,
         login=options.login,
         password=_password(options),
-        timeout=_timeout(options),
+        timeout=math.inf if options.timeout is None else options.timeout,
         wait=options.wait,
     )
 
 
 def _attach_request(
     options: Options,
-    location: "ConsoleUrl | CloudServer | Demo",
+    location: "Location",
     connect: "ConnectOptions",
     escape: bytes | None,
     patterns: "Patterns | None",
@@ -134,7 +128,7 @@ def _attach_request(
         session=SessionOptions(
             escape=escape,
             close_wait=options.close_wait,
-            timeout=_timeout(options),
+            timeout=math.inf if options.timeout is None else options.timeout,
             wait=options.wait,
             reconnect=options.reconnect,
             history=options.history,
@@ -169,15 +163,10 @@ def parse_escape_char(text: str) -> bytes | None:
     """
     if text == "none":
         return None
-    if (
-        len(text) == 2
-        and text.isascii()
-        and text[0] == "^"
-        and "?" <= text[1].upper() <= "_"
-    ):
-        char = ord(text[1].upper()) ^ 0x40
-    elif len(text) == 1 and text.isascii():
+    if len(text) == 1 and text.isascii():
         char = ord(text)
+    elif _CONTROL_CHAR.fullmatch(text):
+        char = ord(text[1].upper()) ^ 0x40
     else:
         raise UsageError(
             f"bad escape character {text!r}",
@@ -203,11 +192,7 @@ def _check_seconds(options: Options) -> None:
             raise UsageError(f"{name} must be a number of seconds")
 
 
-def _timeout(options: Options) -> float:
-    return math.inf if options.timeout is None else options.timeout
-
-
-def _headers(options: Options) -> list[tuple[bytes, bytes]]:
+def _headers(options: Options) -> tuple[tuple[bytes, bytes], ...]:
     """Return the headers to send with the upgrade, which may hold secrets."""
     lines = options.header or os.environ.get("NOVACONSOLE_HEADER", "").splitlines()
     if options.origin:
@@ -218,7 +203,7 @@ def _headers(options: Options) -> list[tuple[bytes, bytes]]:
         if match is None:
             raise UsageError("bad header", "write it as -H 'Name: value'")
         headers.append((match[1].encode(), match[2].strip().encode()))
-    return headers
+    return tuple(headers)
 
 
 def _patterns(options: Options) -> "Patterns | None":
@@ -234,11 +219,8 @@ def _patterns(options: Options) -> "Patterns | None":
 def _check_files(options: Options) -> None:
     if options.record is not None and options.record == options.log:
         raise UsageError("--log and --record cannot write to the same file")
-    for name, path in (
-        ("--cacert", options.cacert),
-        ("--cert", options.cert),
-        ("--key", options.key),
-    ):
+    pem = {"--cacert": options.cacert, "--cert": options.cert, "--key": options.key}
+    for name, path in pem.items():
         if path and not os.access(path, os.R_OK):
             raise UsageError(f"{name}: cannot read {path}")
 
@@ -254,9 +236,7 @@ def _target(options: Options) -> Target | None:
     return None
 
 
-def _location(
-    options: Options, target: Target | None, tls: TLSOptions
-) -> "ConsoleUrl | CloudServer | Demo":
+def _location(options: Options, target: Target | None, tls: TLSOptions) -> "Location":
     from novaconsole.cloud.config import CloudOptions
     from novaconsole.console.source import CloudServer, ConsoleUrl, Demo
 
@@ -264,7 +244,7 @@ def _location(
         return ConsoleUrl(target, tls)
     if options.demo:
         return Demo()
-    assert options.server is not None  # check_conflicts has seen to that
+    assert options.server is not None  # exactly one of the three is given
     return CloudServer(options.server, CloudOptions(options.cloud, options.region, tls))
 
 
@@ -290,28 +270,23 @@ def read_line(fd: int, max_bytes: int) -> bytes:
 
 
 def _password(options: Options) -> str | None:
-    """Return the guest's password, or None if there is none and nobody to ask.
+    """Return the guest's password, or None without one and a terminal to ask on.
 
     It cannot be given on the command line, which every user of the machine can read.
     """
     file = options.password_file
     if file is not None:
-        return _first_line(file)
+        try:
+            return os.fsdecode(file.read_bytes().split(b"\n")[0].rstrip(b"\r"))
+        except OSError as exc:
+            message = f"--password-file: cannot read {file}: {exc.strerror}"
+            raise UsageError(message) from exc
     password = os.environ.get("NOVACONSOLE_PASSWORD")
     if password is None and options.login is not None:
         with suppress(OSError):  # no controlling terminal
             os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY))
             password = _ask_password(options.login)
     return password
-
-
-def _first_line(file: Path) -> str:
-    try:
-        return os.fsdecode(file.read_bytes().split(b"\n")[0].rstrip(b"\r"))
-    except OSError as exc:
-        raise UsageError(
-            f"--password-file: cannot read {file}: {exc.strerror}"
-        ) from exc
 
 
 def _ask_password(login: str) -> str:
