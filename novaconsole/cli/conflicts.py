@@ -34,7 +34,7 @@ class ExactlyOne:
             return None
         return UsageError(
             f"{' and '.join(found[1:])} cannot be used with {found[0]}",
-            f"give one of {', '.join(self.options)}",
+            f"give only one of {', '.join(self.options)}",
         )
 
 
