@@ -44,18 +44,21 @@ def exit_with(run: Callable[[], int]) -> NoReturn:
     notices = Notices()
     try:
         status = run()
+        if sys.stdout is not None:
+            sys.stdout.flush()  # what --help or --version printed
     except NovaConsoleError as exc:
         status = _report(exc, notices)
     except KeyboardInterrupt:
         status = STATUS_INTERRUPTED
+    except BrokenPipeError:
+        status = 0  # the reader of --help has gone, which is no error
     except OSError as exc:
         status = _report(OutputFailed.because(exc), notices)
     except SystemExit as exc:
-        # typer exits so when the reader of --help has gone, which is no error.
+        # typer exits with 1 if the reader has gone while it was printing.
         if not isinstance(exc.__context__, BrokenPipeError):
             raise
         status = 0
-    status = _flush_output(notices) or status
     # Not sys.exit, which would wait for a thread that still waits for a cloud.
     os._exit(status)
 
@@ -72,18 +75,6 @@ def ensure_standard_streams() -> None:
         except OSError:
             # open() returns the lowest free number, and all below are taken.
             os.open(os.devnull, os.O_RDWR)
-
-
-def _flush_output(notices: Notices) -> int:
-    """Write what --help or --version printed; return the status if that fails."""
-    try:
-        if sys.stdout is not None:
-            sys.stdout.flush()
-    except BrokenPipeError:
-        return 0  # the reader has gone, which is no error
-    except OSError as exc:
-        return _report(OutputFailed.because(exc), notices)
-    return 0
 
 
 def _report(error: NovaConsoleError, notices: Notices) -> int:

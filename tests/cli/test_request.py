@@ -330,9 +330,10 @@ def test_a_request_is_frozen_and_holds_nothing_open(
 
     assert os.listdir("/dev/fd") == before
     assert not [*tmp_path.iterdir()]
+    name = "any"
     for value in (options, request, request.location, request.connect):
         with pytest.raises(dataclasses.FrozenInstanceError):
-            setattr(value, "anything", None)
+            setattr(value, name, None)
 
 
 LIGHT_ERRORS = [
