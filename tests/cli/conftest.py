@@ -1,4 +1,4 @@
-"""The program in an empty home directory, and a cloud that it is told of."""
+"""The program in an empty home directory, and a cloud that it is configured for."""
 
 from collections.abc import Iterator
 from pathlib import Path
