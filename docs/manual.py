@@ -1,4 +1,4 @@
-"""Make the manual page out of the tables that the program itself uses.
+"""Make the manual page from the tables that the program itself uses.
 
 python docs/manual.py > docs/novaconsole.1
 """
@@ -12,18 +12,18 @@ from novaconsole.session.escapes import ESCAPES
 
 
 def roff(text: str) -> str:
-    """Text for roff: no line begins with a control character, no dash is a hyphen."""
+    """Escape text for roff: dashes, and a control character at the start."""
     escaped = text.replace("\\", "\\e").replace("-", "\\-").replace("`", "")
     return f"\\&{escaped}" if escaped[:1] in (".", "'") else escaped
 
 
 def entry(term: str, meaning: str) -> list[str]:
-    """One row of a list."""
+    """Return one entry of a list."""
     return [".TP", f".B {roff(term)}", roff(meaning)]
 
 
 def manual() -> str:
-    """The page, in man(7)."""
+    """Return the page, in man(7)."""
     command = typer.main.get_command(app)
     help_text = (command.help or "").split("\n\n")
     lines = [
@@ -38,14 +38,21 @@ def manual() -> str:
         ".SH DESCRIPTION",
     ]
     lines += [roff(" ".join(paragraph.split())) for paragraph in help_text[1:]]
-    lines += ["SERVER is a server's name, its UUID, or a ws:// or wss:// URL."]
-    lines += [".SH OPTIONS"]
     with typer.Context(command, info_name="novaconsole") as context:
+        (server,) = [
+            parameter.get_help_record(context)
+            for parameter in command.get_params(context)
+            if parameter.param_type_name == "argument"
+        ]
+        assert server is not None
+        term, meaning = server
+        lines += [roff(f"{term} is {meaning[0].lower()}{meaning[1:]}")]
+        lines += [".SH OPTIONS"]
         for group, records in option_groups(command, context).items():
             lines += [f".SS {group}"]
             for record in records:
                 lines += entry(*record)
-    lines += [".SH ESCAPES", "Recognised at the start of a line:"]
+    lines += [".SH ESCAPES", "Escapes are recognised at the start of a line."]
     for escape in ESCAPES:
         lines += entry(f"~{escape.shown or '~'}", escape.meaning)
     lines += [".SH EXIT STATUS"]
@@ -53,10 +60,14 @@ def manual() -> str:
         lines += entry(status, meaning)
     lines += [
         ".SH ENVIRONMENT",
-        roff("Every option is also read from NOVACONSOLE_ and its name in capitals,"),
         roff(
-            "as in NOVACONSOLE_CLOSE_WAIT; headers in NOVACONSOLE_HEADER a line each."
+            "Each option can be set by an environment variable: NOVACONSOLE_ and the "
+            "option's name in capitals, with underscores, such as "
+            "NOVACONSOLE_CLOSE_WAIT."
         ),
+        "The command line takes precedence.",
+        "NOVACONSOLE_HEADER and NOVACONSOLE_UNTIL hold one value per line.",
+        *entry("NOVACONSOLE_PASSWORD", "Password for --login."),
         ".SH SEE ALSO",
         ".BR openstack (1),",
         ".BR ssh (1)",

@@ -1,6 +1,6 @@
 """`python -m novaconsole`, and the command `novaconsole`: the same program.
 
-Nothing is imported at the top, for Ctrl-C must be quiet from the first moment on.
+Nothing is imported at the top, so that Ctrl-C is quiet from the first moment on.
 """
 
 
@@ -9,7 +9,9 @@ def main() -> None:
     try:
         from novaconsole.cli.app import main as run
     except KeyboardInterrupt:
-        raise SystemExit(130) from None
+        from novaconsole.errors import STATUS_INTERRUPTED
+
+        raise SystemExit(STATUS_INTERRUPTED) from None
     run()
 
 

@@ -14,6 +14,8 @@ NO_ANSWER_HINT = (
     "client holds the console"
 )
 
+STATUS_INTERRUPTED = 130  # 128 + SIGINT, as shells report Ctrl-C
+
 
 class Retryable(enum.Enum):
     """Whether the operation is worth retrying."""

@@ -1,1 +1,1 @@
-"""The command line: options, what they mean, and the exit status."""
+"""The command line: options, the request that they make, and the exit status."""

@@ -1,9 +1,11 @@
-"""What the command line takes: each argument and option with its help, in groups.
+"""The command line's options: name, type, default and help, each written once.
 
-The same words make `--help` and the manual page.  Every option can also be given as
-an environment variable.
+`Options` is the whole table.  The command line is parsed by it, `--help` and the manual
+page are printed from it, and its fields are what the rest of the program is given.
+Every option can also be given as an environment variable.
 """
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,30 +13,29 @@ import typer
 from typer.core import TyperCommand
 
 from novaconsole._version import __version__
-from novaconsole.errors import NovaConsoleError
 
-_WHERE = "Which console"
+_CONSOLE = "Which console"
 _SESSION = "Session"
 _UNATTENDED = "Unattended"
-_LOG = "Log and recording"
+_FILES = "Log and recording"
 _NETWORK = "Network"
 _TLS = "Certificates"
 _OTHER = "Messages and help"
-GROUPS = (_WHERE, _SESSION, _UNATTENDED, _LOG, _NETWORK, _TLS, _OTHER)
+GROUPS = (_CONSOLE, _SESSION, _UNATTENDED, _FILES, _NETWORK, _TLS, _OTHER)
 
-_RANGE = "[x>=0]"  # which goes without saying
-_TERM_COLUMNS = 26  # what is wider moves its help to the next line
+_RANGE = "[x>=0]"  # that seconds and lines are not negative needs no mention
+_TERM_COLUMNS = 26  # the help of a wider option begins on the next line
 
 
 class GroupedCommand(TyperCommand):
-    """A command whose `--help` lists the options in groups, a line each."""
+    """A command whose `--help` lists the options in groups."""
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """Write the groups.
 
         Args:
-            ctx: of the command.
-            formatter: takes the text.
+            ctx: the context of the command.
+            formatter: collects the text.
         """
         for group, records in option_groups(self, ctx).items():
             with formatter.section(group):
@@ -42,366 +43,441 @@ class GroupedCommand(TyperCommand):
 
 
 def option_groups(command: Any, context: Any) -> dict[str, list[tuple[str, str]]]:
-    """The options as people write them, each with its meaning, by groups.
+    """Return the options as users write them, each with its help, in groups.
 
     Args:
-        command: of typer.
-        context: for it.
+        command: made by typer from `Options`.
+        context: the context of the command.
     """
     groups: dict[str, list[tuple[str, str]]] = {group: [] for group in GROUPS}
     for parameter in command.get_params(context):
         record = parameter.get_help_record(context)
         if record is not None and parameter.param_type_name == "option":
             group = getattr(parameter, "rich_help_panel", None) or _OTHER
-            meaning = record[1].removesuffix(_RANGE).rstrip()
-            groups[group].append((_without_aliases(record[0]), meaning))
+            text = _with_default(record[1].removesuffix(_RANGE), parameter.default)
+            groups[group].append((_without_aliases(record[0]), text))
     return groups
 
 
 def _without_aliases(term: str) -> str:
-    """`--os-cloud` is there for scripts that have it, not to be learned."""
+    """Leave out `--os-cloud` and the like, which exist for scripts that use them."""
     return ", ".join(name for name in term.split(", ") if not name.startswith("--os-"))
+
+
+def _with_default(text: str, default: object) -> str:
+    """Append a default before the full stop; one that means "off" is left out."""
+    text = text.rstrip()
+    if not isinstance(default, str | int | float) or not default:
+        return text
+    shown = default if isinstance(default, str) else f"{default:g}"
+    return f"{text.removesuffix('.')} [default: {shown}]."
 
 
 def _option(
     *flags: str,
     help: str,  # noqa: A002 # as typer's
-    panel: str,
+    group: str,
     **settings: Any,
 ) -> Any:
-    """An option that can be given as an environment variable as well."""
+    """Describe an option that can be given as an environment variable as well."""
     name = flags[-1].removeprefix("--").replace("-", "_").upper()
     return typer.Option(
         *flags,
         help=help,
-        rich_help_panel=panel,
+        rich_help_panel=group,
         envvar=f"NOVACONSOLE_{name}",
         show_envvar=False,
-        show_default=False,  # the help says it, where it matters
+        show_default=False,  # option_groups shows it
         **settings,
     )
 
 
-def _complete_cloud(incomplete: str) -> list[str]:
-    from novaconsole.cloud.config import cloud_names
+def _repeatable(*flags: str, metavar: str, help: str, group: str) -> Any:  # noqa: A002
+    """Describe an option that may be given several times.
 
-    return [name for name in cloud_names() if name.startswith(incomplete)]
+    Its variable has a line for each value, which typer cannot split: `request` does.
+    """
+    return typer.Option(
+        *flags, metavar=metavar, help=help, rich_help_panel=group, show_default=False
+    )
+
+
+def _complete_cloud(incomplete: str) -> list[str]:
+    from novaconsole.commands.complete import complete_cloud
+
+    return complete_cloud(incomplete)
 
 
 def _complete_server(ctx: typer.Context, incomplete: str) -> list[str]:
-    from novaconsole.cloud.client import Cloud
-    from novaconsole.cloud.config import CloudOptions
+    from novaconsole.commands.complete import complete_server
 
-    cloud = Cloud(CloudOptions(ctx.params.get("cloud"), ctx.params.get("region")))
-    try:
-        return cloud.server_names(incomplete)
-    except NovaConsoleError:
-        return []  # a message would land in the line that is being typed
-    finally:
-        cloud.close()
+    cloud, region = ctx.params.get("cloud"), ctx.params.get("region")
+    return complete_server(incomplete, cloud, region)
 
 
-def _print_version(wanted: bool) -> None:
-    if wanted:
+def _print_version(requested: bool) -> None:
+    if requested:
         typer.echo(f"novaconsole {__version__}")
         raise typer.Exit
 
 
-Server = Annotated[
-    str | None,
-    typer.Argument(
-        metavar="SERVER",
-        help="A server's name, its UUID, or a ws:// or wss:// URL.",
-        autocompletion=_complete_server,
-        show_default=False,
-    ),
-]
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """What the user gave on the command line or in the environment, not yet checked."""
 
-# ---- which console
+    server: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="SERVER",
+            help="The name or UUID of a server, or a ws:// or wss:// URL.",
+            autocompletion=_complete_server,
+            show_default=False,
+        ),
+    ] = None
 
-Url = Annotated[
-    str | None,
-    _option(
-        "--url",
-        metavar="URL",
-        help="This websocket; - reads its URL from standard input.",
-        panel=_WHERE,
-    ),
-]
-CloudName = Annotated[
-    str | None,
-    _option(
-        "--os-cloud",
-        "--cloud",
-        metavar="NAME",
-        help="Of clouds.yaml; else $OS_CLOUD, or OS_* variables.",
-        panel=_WHERE,
-        autocompletion=_complete_cloud,
-    ),
-]
-Region = Annotated[
-    str | None,
-    _option(
-        "--os-region-name",
-        "--region",
-        metavar="NAME",
-        help="Region of the cloud.",
-        panel=_WHERE,
-    ),
-]
-Demo = Annotated[
-    bool,
-    _option("--demo", help="A built-in console to try; needs no cloud.", panel=_WHERE),
-]
-Check = Annotated[
-    bool,
-    _option("--check", help="Only see, step by step, whether it works.", panel=_WHERE),
-]
-CheckEnter = Annotated[
-    bool,
-    _option(
-        "--check-enter",
-        help="As --check; also press Enter and wait for output.",
-        panel=_WHERE,
-    ),
-]
-Json = Annotated[
-    bool,
-    _option("--json", help="Messages as JSON objects, a line each.", panel=_OTHER),
-]
+    # ---- which console
 
-# ---- session
+    url: Annotated[
+        str | None,
+        _option(
+            "--url",
+            metavar="URL",
+            help="Websocket URL to attach to; - reads it from stdin.",
+            group=_CONSOLE,
+        ),
+    ] = None
+    cloud: Annotated[
+        str | None,
+        _option(
+            "--os-cloud",
+            "--cloud",
+            metavar="NAME",
+            help="Cloud in clouds.yaml [default: $OS_CLOUD or OS_* variables].",
+            group=_CONSOLE,
+            autocompletion=_complete_cloud,
+        ),
+    ] = None
+    region: Annotated[
+        str | None,
+        _option(
+            "--os-region-name",
+            "--region",
+            metavar="NAME",
+            help="Region of the cloud [default: the configured one].",
+            group=_CONSOLE,
+        ),
+    ] = None
+    demo: Annotated[
+        bool,
+        _option(
+            "--demo",
+            help="Attach to a built-in demo console; needs no cloud.",
+            group=_CONSOLE,
+        ),
+    ] = False
+    check: Annotated[
+        bool,
+        _option(
+            "--check",
+            help="Check the way to the console step by step, then exit.",
+            group=_CONSOLE,
+        ),
+    ] = False
+    check_enter: Annotated[
+        bool,
+        _option(
+            "--check-enter",
+            help="Like --check, but also press Enter and wait for output.",
+            group=_CONSOLE,
+        ),
+    ] = False
 
-EscapeChar = Annotated[
-    str,
-    _option(
-        "-e",
-        "--escape",
-        metavar="CHAR",
-        help="Escape character, ^X, or none; ~ if not given.",
-        panel=_SESSION,
-    ),
-]
-Wait = Annotated[
-    bool,
-    _option("--wait", help="Wait until the server is there and runs.", panel=_SESSION),
-]
-Reconnect = Annotated[
-    bool,
-    _option(
-        "--reconnect", help="Attach again when the connection is lost.", panel=_SESSION
-    ),
-]
-HistoryLines = Annotated[
-    int,
-    _option(
-        "-n",
-        "--history",
-        metavar="N",
-        min=0,
-        help="First the last N lines of the console log.",
-        panel=_SESSION,
-    ),
-]
-CloseWait = Annotated[
-    float,
-    _option(
-        "-w",
-        "--close-wait",
-        metavar="SECONDS",
-        min=0,
-        help="Silence that ends piped input's session; 0.5.",
-        panel=_SESSION,
-    ),
-]
+    # ---- session
 
-# ---- unattended
+    escape: Annotated[
+        str,
+        _option(
+            "-e",
+            "--escape",
+            metavar="CHAR",
+            help="Escape character; may be ^X or none.",
+            group=_SESSION,
+        ),
+    ] = "~"
+    wait: Annotated[
+        bool,
+        _option(
+            "--wait",
+            help="Wait until the server exists and is running.",
+            group=_SESSION,
+        ),
+    ] = False
+    reconnect: Annotated[
+        bool,
+        _option(
+            "--reconnect",
+            help="Attach again when the connection is lost.",
+            group=_SESSION,
+        ),
+    ] = False
+    history: Annotated[
+        int,
+        _option(
+            "-n",
+            "--history",
+            metavar="N",
+            min=0,
+            help="Show the last N lines of the console log first.",
+            group=_SESSION,
+        ),
+    ] = 0
+    close_wait: Annotated[
+        float,
+        _option(
+            "-w",
+            "--close-wait",
+            metavar="SECONDS",
+            min=0,
+            help="Seconds of silence after piped input ends before disconnecting.",
+            group=_SESSION,
+        ),
+    ] = 0.5
 
-Until = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--until",
-        metavar="REGEX",
-        help="End when the output matches; repeatable.",
-        rich_help_panel=_UNATTENDED,
-        show_default=False,
-    ),
-]
-Timeout = Annotated[
-    float | None,
-    _option(
-        "--timeout",
-        metavar="SECONDS",
-        min=0,
-        help="End with status 124 after so long.",
-        panel=_UNATTENDED,
-    ),
-]
-Run = Annotated[
-    str | None,
-    _option(
-        "--run",
-        metavar="COMMAND",
-        help="Run it in the guest; end with its status.",
-        panel=_UNATTENDED,
-    ),
-]
-Login = Annotated[
-    str | None,
-    _option(
-        "--login",
-        metavar="USER",
-        help="With --run: log in, if the guest wants it.",
-        panel=_UNATTENDED,
-    ),
-]
-PasswordFile = Annotated[
-    Path | None,
-    _option(
-        "--password-file",
-        metavar="FILE",
-        help="Else $NOVACONSOLE_PASSWORD, or asked for.",
-        panel=_UNATTENDED,
-    ),
-]
-ReadOnly = Annotated[
-    bool,
-    _option("--read-only", help="Send nothing to the guest.", panel=_UNATTENDED),
-]
+    # ---- unattended
 
-# ---- log
+    until: Annotated[
+        list[str] | None,
+        _repeatable(
+            "--until",
+            metavar="REGEX",
+            help="Exit when the output matches REGEX; repeatable.",
+            group=_UNATTENDED,
+        ),
+    ] = None
+    timeout: Annotated[
+        float | None,
+        _option(
+            "--timeout",
+            metavar="SECONDS",
+            min=0,
+            help="Exit with status 124 after this many seconds.",
+            group=_UNATTENDED,
+        ),
+    ] = None
+    read_only: Annotated[
+        bool,
+        _option("--read-only", help="Send nothing to the guest.", group=_UNATTENDED),
+    ] = False
+    run: Annotated[
+        str | None,
+        _option(
+            "--run",
+            metavar="COMMAND",
+            help="Run COMMAND in the guest and exit with its status.",
+            group=_UNATTENDED,
+        ),
+    ] = None
+    login: Annotated[
+        str | None,
+        _option(
+            "--login",
+            metavar="USER",
+            help="With --run, log in as USER if the guest asks.",
+            group=_UNATTENDED,
+        ),
+    ] = None
+    password_file: Annotated[
+        Path | None,
+        _option(
+            "--password-file",
+            metavar="FILE",
+            help="Password for --login [default: $NOVACONSOLE_PASSWORD].",
+            group=_UNATTENDED,
+        ),
+    ] = None
 
-Log = Annotated[
-    Path | None,
-    _option(
-        "--log",
-        metavar="FILE",
-        help="Append output to FILE; fills in {server}, {time}.",
-        panel=_LOG,
-    ),
-]
-Record = Annotated[
-    Path | None,
-    _option(
-        "--record",
-        metavar="FILE",
-        help="Record the session, to be played by asciinema.",
-        panel=_LOG,
-    ),
-]
-RecordInput = Annotated[
-    bool,
-    _option(
-        "--record-input",
-        help="Record what you type as well, passwords too.",
-        panel=_LOG,
-    ),
-]
-Overwrite = Annotated[
-    bool,
-    _option("--overwrite", help="Start log and recording afresh.", panel=_LOG),
-]
-LogPlain = Annotated[
-    bool,
-    _option("--log-plain", help="Log plain text, no control sequences.", panel=_LOG),
-]
-LogTimestamps = Annotated[
-    bool,
-    _option("--log-timestamps", help="Log each line with its time.", panel=_LOG),
-]
+    # ---- log and recording
 
-# ---- network
+    log: Annotated[
+        Path | None,
+        _option(
+            "--log",
+            metavar="FILE",
+            help="Append output to FILE; {server} and {time} are replaced.",
+            group=_FILES,
+        ),
+    ] = None
+    record: Annotated[
+        Path | None,
+        _option(
+            "--record",
+            metavar="FILE",
+            help="Record the session in FILE, to be played by asciinema.",
+            group=_FILES,
+        ),
+    ] = None
+    record_input: Annotated[
+        bool,
+        _option(
+            "--record-input",
+            help="Record what you type as well, including passwords.",
+            group=_FILES,
+        ),
+    ] = False
+    overwrite: Annotated[
+        bool,
+        _option(
+            "--overwrite",
+            help="Overwrite an existing log or recording.",
+            group=_FILES,
+        ),
+    ] = False
+    log_plain: Annotated[
+        bool,
+        _option(
+            "--log-plain",
+            help="Log plain text, without control sequences.",
+            group=_FILES,
+        ),
+    ] = False
+    log_timestamps: Annotated[
+        bool,
+        _option(
+            "--log-timestamps",
+            help="Begin each line of the log with its time.",
+            group=_FILES,
+        ),
+    ] = False
 
-ConnectTimeout = Annotated[
-    float,
-    _option(
-        "--connect-timeout",
-        metavar="SECONDS",
-        min=0,
-        help="For TCP, TLS and websocket together; 10.",
-        panel=_NETWORK,
-    ),
-]
-Keepalive = Annotated[
-    float,
-    _option(
-        "--keepalive",
-        metavar="SECONDS",
-        min=0,
-        help="Between pings, 20; 0: none. Two lost end it.",
-        panel=_NETWORK,
-    ),
-]
-ProxyUrl = Annotated[
-    str | None,
-    _option(
-        "--proxy",
-        metavar="URL",
-        help="http:// or socks5://; else $HTTPS_PROXY, ...",
-        panel=_NETWORK,
-    ),
-]
-Origin = Annotated[
-    str | None,
-    _option("--origin", metavar="URL", help="Send this Origin header.", panel=_NETWORK),
-]
-Headers = Annotated[
-    list[str] | None,
-    typer.Option(
-        "-H",
-        "--header",
-        metavar="'NAME: VALUE'",
-        help="Send this header; repeatable.",
-        rich_help_panel=_NETWORK,
-        show_default=False,
-    ),
-]
-NoSubprotocols = Annotated[
-    bool,
-    _option(
-        "-N",
-        "--no-subprotocols",
-        help="Offer no websocket subprotocol.",
-        panel=_NETWORK,
-    ),
-]
+    # ---- network
 
-# ---- certificates
+    connect_timeout: Annotated[
+        float,
+        _option(
+            "--connect-timeout",
+            metavar="SECONDS",
+            min=0,
+            help="Seconds to connect, TLS included.",
+            group=_NETWORK,
+        ),
+    ] = 10
+    keepalive: Annotated[
+        float,
+        _option(
+            "--keepalive",
+            metavar="SECONDS",
+            min=0,
+            help="Seconds between pings, 0 for none; two without an answer end "
+            "the session.",
+            group=_NETWORK,
+        ),
+    ] = 20
+    proxy: Annotated[
+        str | None,
+        _option(
+            "--proxy",
+            metavar="URL",
+            help="HTTP or SOCKS proxy [default: $HTTPS_PROXY ...].",
+            group=_NETWORK,
+        ),
+    ] = None
+    origin: Annotated[
+        str | None,
+        _option(
+            "--origin",
+            metavar="URL",
+            help="Send this Origin header.",
+            group=_NETWORK,
+        ),
+    ] = None
+    header: Annotated[
+        list[str] | None,
+        _repeatable(
+            "-H",
+            "--header",
+            metavar="'NAME: VALUE'",
+            help="Send this header; repeatable.",
+            group=_NETWORK,
+        ),
+    ] = None
+    no_subprotocols: Annotated[
+        bool,
+        _option(
+            "-N",
+            "--no-subprotocols",
+            help="Offer no websocket subprotocol.",
+            group=_NETWORK,
+        ),
+    ] = False
 
-Cacert = Annotated[
-    Path | None,
-    _option(
-        "--cacert", metavar="FILE", help="CA bundle for wss:// and cloud.", panel=_TLS
-    ),
-]
-Cert = Annotated[
-    Path | None,
-    _option("--cert", metavar="FILE", help="Client certificate.", panel=_TLS),
-]
-Key = Annotated[
-    Path | None, _option("--key", metavar="FILE", help="Key of --cert.", panel=_TLS)
-]
-Insecure = Annotated[
-    bool, _option("--insecure", help="Do not check certificates.", panel=_TLS)
-]
+    # ---- certificates
 
-# ---- messages and help
+    cacert: Annotated[
+        Path | None,
+        _option(
+            "--cacert",
+            metavar="FILE",
+            help="CA certificates to trust for wss:// and the cloud.",
+            group=_TLS,
+        ),
+    ] = None
+    cert: Annotated[
+        Path | None,
+        _option(
+            "--cert",
+            metavar="FILE",
+            help="Client certificate to present.",
+            group=_TLS,
+        ),
+    ] = None
+    key: Annotated[
+        Path | None,
+        _option(
+            "--key",
+            metavar="FILE",
+            help="Private key of --cert [default: in the same file].",
+            group=_TLS,
+        ),
+    ] = None
+    insecure: Annotated[
+        bool,
+        _option("--insecure", help="Do not verify certificates.", group=_TLS),
+    ] = False
 
-Quiet = Annotated[bool, _option("-q", "--quiet", help="Fewer messages.", panel=_OTHER)]
-Verbose = Annotated[
-    bool, _option("-v", "--verbose", help="More messages.", panel=_OTHER)
-]
-Debug = Annotated[
-    bool,
-    _option("-d", "--debug", help="Show the protocol, and tracebacks.", panel=_OTHER),
-]
-Version = Annotated[
-    bool,
-    typer.Option(
-        "--version",
-        help="Show the version and exit.",
-        is_eager=True,
-        callback=_print_version,
-        rich_help_panel=_OTHER,
-    ),
-]
+    # ---- messages and help
+
+    json: Annotated[
+        bool,
+        _option(
+            "--json",
+            help="Write messages as JSON objects, one per line.",
+            group=_OTHER,
+        ),
+    ] = False
+    quiet: Annotated[
+        bool,
+        _option("-q", "--quiet", help="Show only errors.", group=_OTHER),
+    ] = False
+    verbose: Annotated[
+        bool,
+        _option("-v", "--verbose", help="Show more messages.", group=_OTHER),
+    ] = False
+    debug: Annotated[
+        bool,
+        _option(
+            "-d",
+            "--debug",
+            help="Show the protocol and tracebacks.",
+            group=_OTHER,
+        ),
+    ] = False
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version",
+            help="Show the version and exit.",
+            is_eager=True,
+            callback=_print_version,
+            rich_help_panel=_OTHER,
+        ),
+    ] = False

@@ -1,36 +1,177 @@
-"""The file descriptors that whoever started us left open, or not."""
+"""The process around a command: standard streams, messages, trio and the exit status.
 
+Every way out of the program that is not a signal ends in `exit_with`.
+"""
+
+import gc
+import logging
 import os
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from novaconsole.cli.options import Options
+from novaconsole.cli.request import requested
+from novaconsole.errors import STATUS_INTERRUPTED, NovaConsoleError, OutputFailed
+from novaconsole.terminal.notices import NoticeHandler, Notices, Verbosity
+
+if TYPE_CHECKING:
+    from novaconsole.commands.attach import AttachRequest
+    from novaconsole.commands.check import CheckRequest
+    from novaconsole.commands.run import RunRequest
+
+_PROTOCOL_LOGGERS = (
+    "novaconsole",
+    "trio-websocket",
+    "keystoneauth",
+    "openstack",
+    "py.warnings",
+)
+
+
+# ---- the process
+
+
+def exit_with(run: Callable[[], int]) -> NoReturn:
+    """Run the program and exit with its status.
+
+    Args:
+        run: returns the status; what it raises becomes a message.
+    """
+    if os.name != "posix":
+        sys.exit("novaconsole: this system is not POSIX; on Windows, use WSL")
+    ensure_standard_streams()
+    notices = Notices()
+    try:
+        status = run()
+        if sys.stdout is not None:
+            sys.stdout.flush()  # what --help or --version printed
+    except NovaConsoleError as exc:
+        status = _report(exc, notices)
+    except KeyboardInterrupt:
+        status = STATUS_INTERRUPTED
+    except BrokenPipeError:
+        status = 0  # the reader of --help has gone, which is no error
+    except OSError as exc:
+        status = _report(OutputFailed.because(exc), notices)
+    except SystemExit as exc:
+        # typer exits with 1 if the reader has gone while it was printing.
+        if not isinstance(exc.__context__, BrokenPipeError):
+            raise
+        status = 0
+    # Not sys.exit, which would wait for a thread that still waits for a cloud.
+    os._exit(status)
 
 
 def ensure_standard_streams() -> None:
-    """Open /dev/null in place of the standard streams that were closed.
+    """Open /dev/null in place of the standard streams that are closed.
 
-    Otherwise the next file or socket would get the number 0, 1 or 2 and take our
+    Otherwise the next file or socket would get the number 0, 1 or 2, and take our
     input or messages (as OpenSSH's sanitise_stdfd).
     """
     for fd in (0, 1, 2):
         try:
             os.fstat(fd)
         except OSError:
-            # The lowest free number is given out, and all below are taken.
+            # open() returns the lowest free number, and all below are taken.
             os.open(os.devnull, os.O_RDWR)
 
 
-def read_line(fd: int, max_bytes: int) -> bytes:
-    """Read one line and nothing behind it; blocks.
+def _report(error: NovaConsoleError, notices: Notices) -> int:
+    """Tell the user of an error; return its exit status."""
+    notices.error(error)
+    return error.exit_status
+
+
+# ---- a command
+
+
+def run(options: Options) -> int:
+    """Do what the options ask for; return the exit status.
 
     Args:
-        fd: what to read.
-        max_bytes: stop there if the line is longer.
-
-    Returns:
-        The line without its end; what there is at the end of the input.
+        options: as the user gave them.
     """
-    line = bytearray()
-    while len(line) < max_bytes:
-        byte = os.read(fd, 1)
-        if byte in (b"", b"\n"):
-            break
-        line += byte
-    return bytes(line)
+    notices = Notices(_verbosity(options), as_json=options.json)
+    _log_to(notices)
+    try:
+        request = requested(options)
+    except NovaConsoleError as exc:
+        status = _report(exc, notices)
+    else:
+        status = _run_in_trio(request, notices)
+    notices.event("ended", status=status)
+    return status
+
+
+def _verbosity(options: Options) -> Verbosity:
+    if options.quiet:  # first: with --debug, it is an error that needs no traceback
+        return Verbosity.QUIET
+    if options.debug:
+        return Verbosity.DEBUG
+    return Verbosity.VERBOSE if options.verbose else Verbosity.NORMAL
+
+
+def _log_to(notices: Notices) -> None:
+    """Turn what libraries log and warn of into messages, which `--debug` shows."""
+    handler = NoticeHandler(notices)
+    handler.setFormatter(logging.Formatter("%(name)s: %(message)s"))
+    logging.captureWarnings(True)
+    for name in _PROTOCOL_LOGGERS:
+        logger = logging.getLogger(name)
+        logger.addHandler(handler)
+        logger.setLevel(notices.verbosity.log_level)
+        logger.propagate = False
+
+
+def _run_in_trio(
+    request: "AttachRequest | RunRequest | CheckRequest", notices: Notices
+) -> int:
+    """Carry out a request; every exception becomes a message and a status."""
+    import trio
+
+    status = 1
+    # Modules are never garbage: this spares every collection the search through them.
+    gc.freeze()
+    try:
+        status = trio.run(_carry_out, request, notices)
+    except* KeyboardInterrupt:  # before received_signals() took over
+        status = STATUS_INTERRUPTED
+    except* NovaConsoleError as group:
+        error = _first_of(group)
+        assert isinstance(error, NovaConsoleError)
+        status = _report(error, notices)
+    except* Exception as group:  # noqa: BLE001 # the last place that can explain
+        cause = _first_of(group)
+        notices.error(
+            NovaConsoleError(
+                f"internal error: {type(cause).__name__}: {cause}",
+                "report it, together with what --debug shows",
+            )
+        )
+        notices.traceback(cause)
+    return status
+
+
+async def _carry_out(
+    request: "AttachRequest | RunRequest | CheckRequest", notices: Notices
+) -> int:
+    # By its kind, not its class: only the module of this command has been loaded.
+    if request.kind == "check":
+        from novaconsole.commands.check import check
+
+        return await check(request, notices)
+    if request.kind == "run":
+        from novaconsole.commands.run import run_command
+
+        return await run_command(request, notices)
+    from novaconsole.commands.attach import attach
+
+    return (await attach(request, notices)).exit_status
+
+
+def _first_of(group: BaseExceptionGroup[Any]) -> BaseException:
+    exc: BaseException = group
+    while isinstance(exc, BaseExceptionGroup):
+        exc = exc.exceptions[0]
+    return exc

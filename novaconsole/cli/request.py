@@ -1,143 +1,299 @@
-"""What options mean: the objects that they stand for.
+"""From options to a request: everything is validated here, and nothing is opened.
 
-Whatever makes no sense is a UsageError, before anything is opened or asked.  What few
-need is imported where it is needed, as in `cli.py`.
+`requested` gives a frozen value that a command carries out.  It raises a UsageError for
+whatever makes no sense, before a file is created or a network is used.  What can be
+checked without trio is checked first, so that a usage error is reported at once.
 """
 
+import math
 import os
 import re
 from contextlib import suppress
-from pathlib import Path
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from novaconsole.cli.process import read_line
+from novaconsole.cli.conflicts import check_conflicts
+from novaconsole.cli.options import Options
+from novaconsole.commands.validate import (
+    check_certificate_files,
+    is_server_name,
+    proxy_chooser,
+)
 from novaconsole.errors import UsageError
-from novaconsole.network.target import Target, TLSOptions, is_url
+from novaconsole.network.target import Target, TLSOptions
 
 if TYPE_CHECKING:
+    from novaconsole.commands.attach import AttachRequest
     from novaconsole.commands.check import CheckRequest
+    from novaconsole.commands.run import RunRequest
     from novaconsole.console.connect import ConnectOptions
-    from novaconsole.console.source import ConsoleLocation
+    from novaconsole.console.source import CloudServer, ConsoleUrl, Demo
     from novaconsole.guest.expect import Patterns
 
+    Location = ConsoleUrl | CloudServer | Demo
+
 _MAX_URL_BYTES = 64 * 1024
+_CR, _LF = 0x0D, 0x0A
+_CONTROL_CHAR = re.compile(r"\^[?-_a-z]")
 # RFC 9110 section 5.1: a token; section 5.5: no control characters in a value.
 _HEADER = re.compile(
     r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\x00-\x08\x0a-\x1f\x7f]*)"
 )
 
 
-def tls_options(
-    cacert: Path | None, cert: Path | None, key: Path | None, *, insecure: bool
-) -> TLSOptions:
-    """How to trust a server; whether the files are of use is found out here."""
-    if insecure and cacert:
-        raise UsageError("--insecure excludes --cacert")
-    if key and not cert:
-        raise UsageError("--key wants --cert")
-    for option, path in (("--cacert", cacert), ("--cert", cert), ("--key", key)):
-        if path and not os.access(path, os.R_OK):
-            raise UsageError(f"{option}: cannot read {path}")
-    options = TLSOptions(cacert, cert, key, insecure)
-    if cacert or cert:
-        from novaconsole.network.tls import tls_context
+def requested(options: Options) -> "AttachRequest | RunRequest | CheckRequest":
+    """Return what the options ask for.
 
-        tls_context(options)
-    return options
+    Reads the URL of `--url -` and the guest's password, where they are needed.
+
+    Args:
+        options: as the user gave them.
+
+    Raises:
+        UsageError: they make no sense, or a file that they name is of no use.
+    """
+    check_conflicts(options)
+    escape = parse_escape_char(options.escape)
+    _check_seconds(options)
+    _check_files(options)
+    headers = _headers(options)
+    patterns = _patterns(options)
+    proxy = proxy_chooser(options.proxy)
+    target = _target(options)
+
+    # From here on trio is loaded: what is wrong above is reported without it.
+    from novaconsole.console.connect import ConnectOptions
+
+    tls = TLSOptions(options.cacert, options.cert, options.key, options.insecure)
+    check_certificate_files(tls)
+    location = _location(options, target, tls)
+    connect = ConnectOptions(
+        timeout=options.connect_timeout,
+        keepalive=options.keepalive,
+        headers=headers,
+        proxy=proxy,
+    )
+    if options.no_subprotocols:
+        connect = replace(connect, subprotocols=())
+    if options.check or options.check_enter:
+        from novaconsole.commands.check import CheckRequest
+        from novaconsole.console.source import Demo
+
+        assert not isinstance(location, Demo)  # --demo excludes both
+        return CheckRequest(location, connect, may_type=options.check_enter)
+    if options.run is not None:
+        return _run_request(options, location, connect)
+    return _attach_request(options, location, connect, escape, patterns)
 
 
-def headers(given: list[str] | None, origin: str | None) -> list[tuple[bytes, bytes]]:
-    """What to send with the upgrade; may hold secrets."""
-    lines = given or os.environ.get("NOVACONSOLE_HEADER", "").splitlines()
-    if origin:
-        lines = [*lines, f"Origin: {origin}"]
-    found = []
+def _run_request(
+    options: Options, location: "Location", connect: "ConnectOptions"
+) -> "RunRequest":
+    from novaconsole.commands.run import RunRequest
+
+    assert options.run is not None
+    return RunRequest(
+        location=location,
+        connect=connect,
+        command=options.run,
+        login=options.login,
+        password=_password(options),
+        timeout=math.inf if options.timeout is None else options.timeout,
+        wait=options.wait,
+    )
+
+
+def _attach_request(
+    options: Options,
+    location: "Location",
+    connect: "ConnectOptions",
+    escape: bytes | None,
+    patterns: "Patterns | None",
+) -> "AttachRequest":
+    from novaconsole.capture.log import LogOptions
+    from novaconsole.capture.recording import RecordingOptions
+    from novaconsole.commands.attach import AttachRequest
+    from novaconsole.session.state import SessionOptions
+
+    recording = None
+    if options.record is not None:
+        recording = RecordingOptions(
+            str(options.record),
+            overwrite=options.overwrite,
+            with_input=options.record_input,
+        )
+    return AttachRequest(
+        location=location,
+        connect=connect,
+        session=SessionOptions(
+            escape=escape,
+            close_wait=options.close_wait,
+            timeout=math.inf if options.timeout is None else options.timeout,
+            wait=options.wait,
+            reconnect=options.reconnect,
+            history=options.history,
+            until=patterns,
+            read_only=options.read_only,
+        ),
+        log=LogOptions(
+            str(options.log) if options.log else None,
+            overwrite=options.overwrite,
+            plain=options.log_plain,
+            timestamps=options.log_timestamps,
+        ),
+        recording=recording,
+        keyboard_from_terminal=options.url == "-",
+    )
+
+
+# ---- values
+
+
+def parse_escape_char(text: str) -> bytes | None:
+    """Read the value of `--escape`.
+
+    Args:
+        text: one ASCII character, `^X` for a control character, or `none`.
+
+    Returns:
+        The character as a byte, or None if there is to be none.
+
+    Raises:
+        UsageError: it is none of these, or CR or LF, after which escapes begin.
+    """
+    if text == "none":
+        return None
+    if len(text) == 1 and text.isascii():
+        char = ord(text)
+    elif _CONTROL_CHAR.fullmatch(text):
+        char = ord(text[1].upper()) ^ 0x40
+    else:
+        raise UsageError(
+            f"bad escape character {text!r}",
+            "give one ASCII character, ^X for a control character, or none",
+        )
+    if char in (_CR, _LF):
+        raise UsageError(
+            "the escape character cannot be a line end",
+            "give another character, or none",
+        )
+    return bytes([char])
+
+
+def _check_seconds(options: Options) -> None:
+    """Refuse "nan", which is a number to Python, but no time."""
+    for name, seconds in (
+        ("--close-wait", options.close_wait),
+        ("--connect-timeout", options.connect_timeout),
+        ("--keepalive", options.keepalive),
+        ("--timeout", options.timeout),
+    ):
+        if seconds is not None and math.isnan(seconds):
+            raise UsageError(f"{name} must be a number of seconds")
+
+
+def _headers(options: Options) -> tuple[tuple[bytes, bytes], ...]:
+    """Return the headers to send with the upgrade, which may hold secrets."""
+    lines = options.header or os.environ.get("NOVACONSOLE_HEADER", "").splitlines()
+    if options.origin:
+        lines = [*lines, f"Origin: {options.origin}"]
+    headers = []
     for line in lines:
         match = _HEADER.fullmatch(line)
         if match is None:
             raise UsageError("bad header", "write it as -H 'Name: value'")
-        found.append((match[1].encode(), match[2].strip().encode()))
-    return found
+        headers.append((match[1].encode(), match[2].strip().encode()))
+    return tuple(headers)
 
 
-def patterns(until: list[str] | None) -> "Patterns | None":
-    """The output that ends the session, or None."""
+def _patterns(options: Options) -> "Patterns | None":
+    """Return the output that ends the session, or None."""
+    sources = options.until or os.environ.get("NOVACONSOLE_UNTIL", "").splitlines()
+    if not sources:
+        return None
     from novaconsole.guest.expect import Patterns
 
-    sources = until or os.environ.get("NOVACONSOLE_UNTIL", "").splitlines()
-    return Patterns(*sources) if sources else None
+    return Patterns(*sources)
 
 
-def password(login: str | None, file: Path | None) -> str | None:
-    """The guest's, from where it is not seen; None where there is none to be had."""
+def _check_files(options: Options) -> None:
+    if options.record is not None and options.record == options.log:
+        raise UsageError("--log and --record cannot write to the same file")
+    pem = {"--cacert": options.cacert, "--cert": options.cert, "--key": options.key}
+    for name, path in pem.items():
+        if path and not os.access(path, os.R_OK):
+            raise UsageError(f"{name}: cannot read {path}")
+
+
+def _target(options: Options) -> Target | None:
+    """Return the URL to attach to, or None if a cloud or the demo gives it."""
+    if options.url == "-":
+        return Target.parse(os.fsdecode(read_line(0, _MAX_URL_BYTES)))
+    if options.url:
+        return Target.parse(options.url)
+    if options.server and not is_server_name(options.server):
+        return Target.parse(options.server)
+    return None
+
+
+def _location(options: Options, target: Target | None, tls: TLSOptions) -> "Location":
+    from novaconsole.cloud.config import CloudOptions
+    from novaconsole.console.source import CloudServer, ConsoleUrl, Demo
+
+    if target is not None:
+        return ConsoleUrl(target, tls)
+    if options.demo:
+        return Demo()
+    assert options.server is not None  # exactly one of the three is given
+    return CloudServer(options.server, CloudOptions(options.cloud, options.region, tls))
+
+
+def read_line(fd: int, max_bytes: int) -> bytes:
+    """Read one line and nothing after it; blocks.
+
+    The rest is left for the session, so nothing may be buffered.
+
+    Args:
+        fd: where to read.
+        max_bytes: stop there if the line is longer.
+
+    Returns:
+        The line without its end, or what comes before the end of the input.
+    """
+    line = bytearray()
+    while len(line) < max_bytes:
+        byte = os.read(fd, 1)
+        if byte in (b"", b"\n"):
+            break
+        line += byte
+    return bytes(line)
+
+
+def _password(options: Options) -> str | None:
+    """Return the guest's password, or None without one and a terminal to ask on.
+
+    It cannot be given on the command line, which every user of the machine can read.
+    """
+    file = options.password_file
     if file is not None:
         try:
             return os.fsdecode(file.read_bytes().split(b"\n")[0].rstrip(b"\r"))
         except OSError as exc:
-            raise UsageError(f"cannot read {file}: {exc.strerror}") from exc
+            message = f"--password-file: cannot read {file}: {exc.strerror}"
+            raise UsageError(message) from exc
     password = os.environ.get("NOVACONSOLE_PASSWORD")
-    if password is None and login is not None:
-        with suppress(OSError):  # there is no terminal
+    if password is None and options.login is not None:
+        with suppress(OSError):  # no controlling terminal
             os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY))
-
-            from getpass import getpass
-
-            password = getpass(f"password of {login} in the guest: ")
+            password = _ask_password(options.login)
     return password
 
 
-def location(
-    server: str | None,
-    url: str | None,
-    cloud: str | None,
-    region: str | None,
-    tls: TLSOptions,
-    *,
-    demo: bool,
-) -> "ConsoleLocation":
-    """Where to find the console; says what excludes what."""
-    given = [name for name, value in (("SERVER", server), ("--url", url)) if value]
-    given += ["--demo"] if demo else []
-    if len(given) > 1:
-        raise UsageError(f"{' and '.join(given)} exclude one another")
-    if not given:
-        raise UsageError(
-            "no server given",
-            "novaconsole SERVER, or novaconsole --demo to try it without a cloud",
-        )
-    if server and is_url(server):
-        url = server
-    target = None
-    if url:
-        if url == "-":
-            url = os.fsdecode(read_line(0, _MAX_URL_BYTES))
-        target = Target.parse(url)
+def _ask_password(login: str) -> str:
+    from getpass import getpass
 
-    from novaconsole.cloud.config import CloudOptions
-    from novaconsole.console.source import CloudServer, ConsoleUrl, Demo
-
-    if demo:
-        return Demo()
-    if target:
-        return ConsoleUrl(target, tls)
-    assert server is not None
-    return CloudServer(server, CloudOptions(cloud, region, tls))
-
-
-def is_in_cloud(location: "ConsoleLocation") -> bool:
-    """Whether there is a cloud to ask."""
-    from novaconsole.console.source import CloudServer
-
-    return isinstance(location, CloudServer)
-
-
-def check_request(
-    location: "ConsoleLocation", connect: "ConnectOptions", *, may_type: bool
-) -> "CheckRequest":
-    """What to check."""
-    from novaconsole.commands.check import CheckRequest
-    from novaconsole.console.source import Demo
-
-    if isinstance(location, Demo):
-        raise UsageError("--check needs a server or a URL")
-    return CheckRequest(location, connect, may_type)
+    try:
+        return getpass(f"password of {login} in the guest: ")
+    except EOFError:  # Ctrl-D: as Ctrl-C, but the terminal is still in the prompt
+        os.write(2, b"\n")
+        raise KeyboardInterrupt from None

@@ -23,6 +23,7 @@ from collections.abc import AsyncIterator
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import ClassVar, Literal
 
 import trio
 
@@ -75,6 +76,8 @@ class AttachRequest:
     log: LogOptions
     recording: RecordingOptions | None = None
     keyboard_from_terminal: bool = False
+
+    kind: ClassVar[Literal["attach"]] = "attach"
 
 
 async def attach(request: AttachRequest, notices: Notices) -> Outcome:

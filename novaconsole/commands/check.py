@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import ClassVar, Literal
 
 import trio
 
@@ -53,6 +54,8 @@ class CheckRequest:
     location: ConsoleUrl | CloudServer
     connect: ConnectOptions
     may_type: bool = False
+
+    kind: ClassVar[Literal["check"]] = "check"
 
 
 @dataclass

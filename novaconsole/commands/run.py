@@ -3,6 +3,7 @@
 import math
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from typing import ClassVar, Literal
 
 import trio
 
@@ -37,6 +38,8 @@ class RunRequest:
     login: str | None = None
     password: str | None = field(default=None, repr=False)
     wait: bool = False
+
+    kind: ClassVar[Literal["run"]] = "run"
 
 
 async def run_command(request: RunRequest, notices: Notices) -> int:

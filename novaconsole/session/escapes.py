@@ -14,7 +14,6 @@ import enum
 import re
 from dataclasses import dataclass
 
-from novaconsole.errors import UsageError
 from novaconsole.vt.replies import ReplyMatcher, State
 
 
@@ -84,42 +83,6 @@ class Command:
 
 
 KeyboardEvent = Send | Command
-
-
-def parse_escape_char(text: str) -> bytes | None:
-    """Read the value of `--escape`.
-
-    Args:
-        text: one ASCII character, `^X` for a control character, or `none`.
-
-    Returns:
-        The character as a byte, or None where there is to be none.
-
-    Raises:
-        UsageError: it is none of these, or CR or LF, after which escapes start.
-    """
-    if text == "none":
-        return None
-    if (
-        len(text) == 2
-        and text.isascii()
-        and text[0] == "^"
-        and "?" <= text[1].upper() <= "_"
-    ):
-        char = ord(text[1].upper()) ^ 0x40
-    elif len(text) == 1 and text.isascii():
-        char = ord(text)
-    else:
-        raise UsageError(
-            f"bad escape character {text!r}",
-            "give one ASCII character, ^X for a control character, or none",
-        )
-    if char in (_CR, _LF):
-        raise UsageError(
-            "the escape character cannot be the end of a line",
-            "give another character, or none",
-        )
-    return bytes([char])
 
 
 def show_char(char: bytes) -> str:

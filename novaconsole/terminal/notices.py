@@ -27,6 +27,11 @@ class Verbosity(enum.IntEnum):
     VERBOSE = 1
     DEBUG = 2
 
+    @property
+    def log_level(self) -> int:
+        """The level for the logging module that this stands for."""
+        return logging.DEBUG if self >= Verbosity.DEBUG else logging.CRITICAL
+
 
 _PREFIX = "novaconsole: "
 _STDERR = 2
@@ -106,7 +111,7 @@ class Notices:
         level = min(max(self._verbosity + by, min(Verbosity)), max(Verbosity))
         self._verbosity = Verbosity(level)
         self._line(f"messages: {self._verbosity.name.lower()}")
-        logging.getLogger("novaconsole").setLevel(log_level(self._verbosity))
+        logging.getLogger("novaconsole").setLevel(self._verbosity.log_level)
 
     def hand_to(self, deliver: Callable[[str], None]) -> None:
         """Pass lines to `deliver` from now on: a session has begun."""
@@ -156,11 +161,6 @@ class NoticeHandler(logging.Handler):
         """Say the record; a traceback gives a line for each of its lines."""
         for line in self.format(record).splitlines():
             self._notices.say(line, Verbosity.DEBUG)
-
-
-def log_level(verbosity: Verbosity) -> int:
-    """The level for the logging module that a verbosity stands for."""
-    return logging.DEBUG if verbosity >= Verbosity.DEBUG else logging.CRITICAL
 
 
 def _write_now(text: str, seconds: float) -> bool:

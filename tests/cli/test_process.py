@@ -1,17 +1,26 @@
-"""The descriptors that others left open, or closed."""
+"""The process: standard streams, messages of libraries, secrets, signals, status."""
 
 import json
 import os
+import signal
 import subprocess
 import sys
-import threading
-from collections.abc import Iterator
+import time
 from itertools import combinations
 from pathlib import Path
 
+import pexpect
 import pytest
+import trustme
 
-from novaconsole.cli.process import ensure_standard_streams, read_line
+from cli.runner import SECONDS, Runner
+from novaconsole.cli import process
+from novaconsole.cli.process import ensure_standard_streams
+from novaconsole.errors import ConnectionLost, NovaConsoleError, TimedOut, UsageError
+from support import fake_cloud as fake
+from support.fake_cloud import FakeCloud
+from support.guests import over_websocket
+from support.program import PROGRAM
 
 REPORT = """
 import json, os, sys
@@ -22,14 +31,6 @@ files = [os.stat(fd) for fd in range(3)]
 next_fd = os.open(os.devnull, os.O_RDONLY)
 os.write(report, json.dumps([[f.st_dev, f.st_ino] for f in files] + [next_fd]).encode())
 """
-
-
-@pytest.fixture
-def pipe() -> Iterator[tuple[int, int]]:
-    reader, writer = os.pipe()
-    yield reader, writer
-    for fd in (reader, writer):
-        os.close(fd)
 
 
 @pytest.mark.parametrize(
@@ -62,51 +63,274 @@ def test_closed_streams_become_dev_null_and_open_ones_stay(
     assert next_fd > 2
 
 
-def test_where_all_streams_are_open_nothing_is_opened(pipe: tuple[int, int]) -> None:
+def test_with_all_standard_streams_open_nothing_is_opened() -> None:
     before = os.listdir("/dev/fd")
     ensure_standard_streams()
     assert os.listdir("/dev/fd") == before
 
 
+ANSWERING = 'while read line; do echo "got $line"; done'
+
+
+# ---- a server of a cloud
+
+
+def test_a_server_is_attached_to_by_its_name(run: Runner, cloud: FakeCloud) -> None:
+    with over_websocket("sh", "-c", ANSWERING) as cloud.console_url:
+        done = run("vm", "--cloud", "fake", typed="hello\n")
+
+    assert done.returncode == 0
+    assert "got hello\n" in done.stdout
+    address = cloud.console_url.partition("?")[0]
+    assert done.stderr == f"novaconsole: connected to: vm ({address}?token=***)\n"
+
+
+def test_cloud_and_region_have_the_names_of_the_openstack_client(
+    run: Runner, cloud: FakeCloud
+) -> None:
+    run.configure(
+        fake=cloud.config(regions=list(fake.REGIONS)), other=cloud.config(auth={})
+    )
+
+    done = run("vm", "--os-cloud", "fake", "--os-region-name", "RegionTwo")
+
+    assert "cannot connect" in done.stderr
+    assert "/compute/RegionTwo/v2.1/servers/detail" in cloud.paths("GET")
+
+
+def test_os_variables_alone_are_enough(run: Runner, cloud: FakeCloud) -> None:
+    del run.environment["OS_CLIENT_CONFIG_FILE"]
+
+    done = run("vm", env=cloud.environment())
+
+    assert "cannot connect" in done.stderr
+
+
+def test_without_a_cloud_the_message_names_every_way_to_choose_one(run: Runner) -> None:
+    done = run("vm")
+
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert len(done.stderr.splitlines()) == 2
+    for way in ("--cloud", "OS_CLOUD", "clouds.yaml", "openrc", "--demo"):
+        assert way in done.stderr
+
+
+def test_an_error_of_the_cloud_is_one_message_with_a_hint(
+    run: Runner, cloud: FakeCloud
+) -> None:
+    cloud.servers[0].status = "SHUTOFF"
+
+    done = run("vm", "--cloud", "fake")
+
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert done.stderr == (
+        "novaconsole: server 'vm' is SHUTOFF, not ACTIVE\n"
+        "novaconsole: start it: openstack server start " + cloud.servers[0].id + "\n"
+    )
+
+
+def test_control_sequences_in_a_server_name_do_not_reach_the_terminal(
+    run: Runner, cloud: FakeCloud
+) -> None:
+    cloud.add("evil\x1b[2J\nname")
+
+    done = run("evil\x1b[2J\nname", "--cloud", "fake", "-v")
+
+    assert done.returncode == 1
+    assert "\x1b" not in done.stderr
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1/", "", "ws://127.0.0.1:x/"])
+def test_an_unusable_console_url_is_reported_as_a_fault_of_the_cloud(
+    run: Runner, cloud: FakeCloud, url: str
+) -> None:
+    cloud.console_url = url
+
+    done = run("vm", "--cloud", "fake")
+
+    assert done.returncode == 1
+    assert "URL" in done.stderr
+    assert "cloud" in done.stderr
+
+
 @pytest.mark.parametrize(
-    ("written", "line", "rest"),
+    ("configured", "argv"),
     [
-        (b"one\ntwo\n", b"one", b"two\n"),
-        (b"one\r\ntwo", b"one\r", b"two"),
-        (b"\none\n", b"", b"one\n"),
-        (b"one", b"one", b""),
-        (b"", b"", b""),
-        (b"\xff\x00\n\xff", b"\xff\x00", b"\xff"),
-        (b"12345678\n", b"12345678", b"\n"),
-        (b"123456789\n", b"12345678", b"9\n"),
+        ({"cacert": "/dev/null"}, ["--insecure"]),
+        ({"verify": False}, ["--cacert", "ca.pem"]),
+        ({"profile": "unknown-vendor"}, []),
     ],
 )
-def test_one_line_is_read_and_nothing_behind_it(
-    written: bytes, line: bytes, rest: bytes
+def test_warnings_of_libraries_do_not_reach_standard_error(
+    run: Runner, cloud: FakeCloud, configured: dict[str, object], argv: list[str]
 ) -> None:
-    reader, writer = os.pipe()
-    os.write(writer, written)
-    os.close(writer)
-    with open(reader, "rb", buffering=0) as pipe:
-        assert read_line(reader, 8) == line
-        assert pipe.readall() == rest
+    """The runner checks that each line is ours; these make openstacksdk warn."""
+    trustme.CA().cert_pem.write_to_path(run.home / "ca.pem")
+    run.configure(fake=cloud.config(**configured))
+
+    assert "cannot connect" in run("vm", "--cloud", "fake", *argv).stderr
 
 
-def test_the_rest_of_a_file_stays_for_others(tmp_path: Path) -> None:
-    path = tmp_path / "input"
-    path.write_bytes(b"url\ndata\n")
-    with path.open("rb", buffering=0) as file:
-        assert read_line(file.fileno(), 100) == b"url"
-        assert file.tell() == 4
+def test_with_quiet_only_errors_are_shown(run: Runner, cloud: FakeCloud) -> None:
+    with over_websocket("sh", "-c", ANSWERING) as cloud.console_url:
+        attached = run("vm", "--cloud", "fake", "-q", typed="hello\n")
+    cloud.servers.clear()
+    failed = run("vm", "--cloud", "fake", "-q")
+
+    assert (attached.returncode, attached.stderr) == (0, "")
+    assert failed.returncode == 1
+    assert "no server 'vm'" in failed.stderr
 
 
-def test_a_line_that_comes_in_parts_is_waited_for(pipe: tuple[int, int]) -> None:
-    reader, writer = pipe
-    lines: list[bytes] = []
-    thread = threading.Thread(target=lambda: lines.append(read_line(reader, 100)))
-    thread.start()
-    for part in (b"on", b"e\n"):
-        assert thread.is_alive()
-        os.write(writer, part)
-    thread.join(20)
-    assert lines == [b"one"]
+# ---- secrets
+
+
+def test_debug_shows_the_protocol_and_no_secret(run: Runner, cloud: FakeCloud) -> None:
+    """The runner looks for secrets; a debug run has the most to look at."""
+    with over_websocket("sh", "-c", ANSWERING) as cloud.console_url:
+        token = cloud.console_url.partition("token=")[2]
+        done = run("vm", "--cloud", "fake", "--debug", typed="hello\n")
+
+    assert done.returncode == 0
+    for shown in ("/servers/detail", "remote-consoles", "token=***", "101"):
+        assert shown in done.stderr
+    assert token not in done.stderr
+
+
+@pytest.mark.parametrize("wrong_place", ["credentials", "console", "websocket"])
+def test_debug_shows_what_went_wrong_and_no_secret(
+    run: Runner, cloud: FakeCloud, wrong_place: str
+) -> None:
+    cloud.console_url = cloud.console_url.replace("token=", "path=%3Ftoken%3D")
+    if wrong_place == "credentials":
+        run.configure(fake=cloud.config(auth=cloud.auth(username="nobody")))
+    elif wrong_place == "console":
+        cloud.console_fault = fake.fault(500, f"no {cloud.console_url} today")
+    causes = {
+        "credentials": "keystoneauth1.exceptions.http.Unauthorized",
+        "console": "CloudUnreachable: the cloud did not",
+        "websocket": "ConnectionRefusedError",
+    }
+
+    done = run("vm", "--cloud", "fake", "-d")
+
+    assert done.returncode == 1
+    assert "Traceback (most recent call last)" in done.stderr
+    assert causes[wrong_place] in done.stderr
+
+
+# ---- the keyboard and signals
+
+
+def test_the_escape_character_may_be_attached_to_its_option(run: Runner) -> None:
+    with (
+        over_websocket("sh", "-c", ANSWERING) as url,
+        run.on_a_terminal("-e@", url) as terminal,
+    ):
+        terminal.expect_exact('type "@." to disconnect')
+        terminal.send(b"~.\r")
+        terminal.expect_exact("got ~.")
+        terminal.send(b"@.")
+        terminal.expect_exact("disconnected from")
+        terminal.expect(pexpect.EOF)
+    assert terminal.exitstatus == 0
+
+
+WAITING_FOR = [
+    "/identity/v3/auth/tokens",
+    "/compute/v2.1/servers/detail",
+]
+
+
+@pytest.mark.parametrize("path", WAITING_FOR)
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_the_wait_for_a_slow_cloud(
+    run: Runner, cloud: FakeCloud, path: str, signum: signal.Signals
+) -> None:
+    cloud.stall(path)
+    with run.piped("vm", "--cloud", "fake") as program:
+        cloud.wait_for_request(path)
+        start = time.monotonic()
+        program.send_signal(signum)
+        output, messages = program.communicate(timeout=SECONDS)
+
+    assert time.monotonic() - start < 1  # the cloud would not answer at all
+    assert program.returncode == 128 + signum
+    assert (output, messages) == (b"", b"")
+
+
+def test_ctrl_c_ends_the_wait_for_a_slow_cloud(run: Runner, cloud: FakeCloud) -> None:
+    cloud.stall("/identity/v3/auth/tokens")
+    with run.on_a_terminal("vm", "--cloud", "fake") as terminal:
+        cloud.wait_for_request("/identity/v3/auth/tokens")
+        start = time.monotonic()
+        terminal.sendintr()
+        terminal.expect(pexpect.EOF)
+        assert time.monotonic() - start < 1
+        assert terminal.before == b"^C"
+    assert terminal.exitstatus == 130
+
+
+# ---- the exit status
+
+
+class Exited(Exception):
+    """In place of os._exit."""
+
+
+def status_of(run: object, monkeypatch: pytest.MonkeyPatch) -> int:
+    """Return the status with which `exit_with` ends the process."""
+
+    def exit_instead(status: int) -> None:
+        raise Exited(status)
+
+    monkeypatch.setattr(os, "_exit", exit_instead)
+    with pytest.raises(Exited) as caught:
+        process.exit_with(run)  # type: ignore[arg-type] # a stand-in
+    return int(caught.value.args[0])
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "message"),
+    [
+        (UsageError("bad", "give a good one"), 2, "bad\nnovaconsole: give a good one"),
+        (NovaConsoleError("bad"), 1, "bad"),
+        (ConnectionLost("lost"), 3, "lost"),
+        (TimedOut("late"), 124, "late"),
+        (OSError(28, "No space left"), 1, "cannot write the output: No space left"),
+    ],
+)
+def test_an_error_becomes_a_message_and_its_status(
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+    error: Exception,
+    status: int,
+    message: str,
+) -> None:
+    def fail() -> int:
+        raise error
+
+    assert status_of(fail, monkeypatch) == status
+    assert capfd.readouterr() == ("", f"novaconsole: {message}\n")
+
+
+def test_ctrl_c_before_a_session_is_quiet(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def interrupt() -> int:
+        raise KeyboardInterrupt
+
+    assert status_of(interrupt, monkeypatch) == 130
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("argv", [["vm", "-q", "-v"], ["vm", "--key", "/dev/null"]])
+def test_with_json_a_usage_error_is_an_event(run: Runner, argv: list[str]) -> None:
+    done = run.with_command(PROGRAM, "--json", *argv)
+
+    events = [json.loads(line) for line in done.stderr.splitlines()]
+    assert [event["event"] for event in events] == ["error", "ended"]
+    assert [event["status"] for event in events] == [2, 2]
+    assert done.returncode == 2

@@ -7,14 +7,11 @@ once it has appeared in another that began later.
 from contextlib import ExitStack
 from pathlib import Path
 
+from novaconsole.session import silence
 from support.shell import Guest, Shell
 
 TOLD = b"novaconsole: no output"
-SILENT = (
-    b"novaconsole: no output, though the connection is alive: nothing listens on ttyS0 "
-    b"in the guest, or another client holds the console; what you type now may be run "
-    b"there later\r\n"
-)
+SILENT = f"novaconsole: {silence.SILENT}\r\n".encode()
 PROXY_SILENT = b"novaconsole: the proxy has not answered: "
 
 

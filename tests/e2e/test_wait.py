@@ -367,7 +367,10 @@ def test_wait_and_history_require_a_server_of_a_cloud(
     assert shell.run(command)[0] == 2
 
     name = option.partition(" ")[0]
-    assert told(shell.output) == [f"{name} wants a server's name, to ask its cloud"]
+    assert told(shell.output) == [
+        f"{name} requires a server name or UUID",
+        "give SERVER by name or UUID: a URL or the demo has no cloud to ask",
+    ]
     assert not guest.connections
 
 

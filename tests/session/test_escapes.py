@@ -7,7 +7,6 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from novaconsole.errors import UsageError
 from novaconsole.session.escapes import (
     ESCAPES,
     Action,
@@ -16,7 +15,6 @@ from novaconsole.session.escapes import (
     KeyboardEvent,
     Send,
     help_lines,
-    parse_escape_char,
     show_char,
 )
 from support.pieces import (
@@ -320,61 +318,3 @@ def test_the_meanings_in_the_help_stand_in_a_column() -> None:
         row.index(escape.meaning) for row, escape in zip(rows, ESCAPES, strict=True)
     }
     assert len(columns) == 1
-
-
-@pytest.mark.parametrize(
-    ("text", "char"),
-    [
-        ("~", b"~"),
-        ("@", b"@"),
-        (" ", b" "),
-        ("n", b"n"),
-        ("^", b"^"),
-        ("^A", b"\x01"),
-        ("^a", b"\x01"),
-        ("^z", b"\x1a"),
-        ("^@", b"\x00"),
-        ("^[", b"\x1b"),
-        ("^\\", b"\x1c"),
-        ("^]", b"\x1d"),
-        ("^^", b"\x1e"),
-        ("^_", b"\x1f"),
-        ("^?", b"\x7f"),
-        ("\x01", b"\x01"),
-        ("none", None),
-    ],
-)
-def test_forms_of_the_escape_character(text: str, char: bytes | None) -> None:
-    assert parse_escape_char(text) == char
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        *("", "~~", "~.", "^~", "^1", "^ ", "^ab", "None", "nonexistent", "\udcff"),
-        *("é", "€", "^é", "^ß", "^ǰ", "^\u0131"),  # capitals: SS, J and more, I
-        *("\r", "\n", "^M", "^m", "^J"),
-    ],
-)
-def test_a_bad_escape_character_is_refused(text: str) -> None:
-    with pytest.raises(UsageError) as caught:
-        parse_escape_char(text)
-    assert caught.value.exit_status == 2
-    assert caught.value.hint
-
-
-@thorough
-@given(st.text(max_size=3) | st.characters().map("^".__add__))
-def test_any_text_is_an_escape_character_or_refused(text: str) -> None:
-    try:
-        char = parse_escape_char(text)
-    except UsageError:
-        return
-    assert char is None or (len(char) == 1 and char < b"\x80")
-
-
-@pytest.mark.parametrize("code", sorted(set(range(128)) - {0x0A, 0x0D}))
-def test_what_is_shown_of_an_escape_character_can_be_given_as_one(code: int) -> None:
-    char = bytes([code])
-    assert show_char(char).isprintable()
-    assert parse_escape_char(show_char(char)) == char

@@ -19,7 +19,6 @@ from novaconsole.terminal.notices import (
     NoticeHandler,
     Notices,
     Verbosity,
-    log_level,
 )
 from support.pieces import thorough
 
@@ -158,14 +157,14 @@ def test_verbosity_changes_step_by_step_between_its_ends(
     for by, expected in changes:
         notices.change_verbosity(by)
         assert notices.verbosity == expected
-        assert logger.level == log_level(expected)
+        assert logger.level == expected.log_level
     names = ["verbose", "debug", "debug", "verbose", "normal", "quiet", "quiet"]
     assert lines == [f"novaconsole: messages: {name}" for name in names]
 
 
 @pytest.mark.parametrize("verbosity", LEVELS)
 def test_debugging_messages_are_made_only_when_debugging(verbosity: Verbosity) -> None:
-    assert (log_level(verbosity) <= logging.DEBUG) is (verbosity == Verbosity.DEBUG)
+    assert (verbosity.log_level <= logging.DEBUG) is (verbosity == Verbosity.DEBUG)
 
 
 def test_what_libraries_log_becomes_notices() -> None:
