@@ -55,8 +55,12 @@ ESCAPES = (
     Escape(b"\x1a", "^Z", Action.SUSPEND, "suspend novaconsole; fg resumes it"),
     Escape(b"R", "R", Action.RECONNECT, "reconnect, with a new URL from the cloud"),
     Escape(b"L", "L", Action.LOG, "start or stop the log"),
-    Escape(b"I", "I", Action.INFO, "show the connection: server, time, bytes, round trip"),
-    Escape(b"B", "B", Action.BREAK, "explain why there is no BREAK and what to use instead"),
+    Escape(
+        b"I", "I", Action.INFO, "show the connection: server, time, bytes, round trip"
+    ),
+    Escape(
+        b"B", "B", Action.BREAK, "explain why there is no BREAK and what to use instead"
+    ),
     Escape(b"v", "v", Action.MORE_MESSAGES, "show more messages"),
     Escape(b"V", "V", Action.FEWER_MESSAGES, "show fewer messages"),
     Escape(b"?", "?", Action.HELP, "show this list"),
