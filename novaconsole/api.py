@@ -4,8 +4,8 @@ r"""Serial consoles for Python programs that run in trio.
         await console.send(b"\r")
         await console.expect("login: ", timeout=30)
 
-No terminal is touched, and no task is left behind.  What goes wrong is one of the
-errors of `errors.py`, never in an exception group.  docs/api.md is the guide.
+No terminal is touched, and no task is left running.  Failures are raised as the errors
+of `errors.py`, never in an exception group.  docs/api.md is the guide.
 """
 
 import math
@@ -38,9 +38,9 @@ from novaconsole.network.target import Target, TLSOptions, is_url
 from novaconsole.websocket.close import CloseReason
 from novaconsole.websocket.connection import Connection
 
-# How long a command that has been interrupted, and its shell, may take to end.
+# How long a command may take to end after it has been interrupted ...
 _STOP_SECONDS = 15.0
-_TIDY_SECONDS = 3.0  # where nobody wants to wait
+_CANCELLED_STOP_SECONDS = 3.0  # ... and how long if the caller was cancelled
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class SerialConsole:
     def __init__(self, connection: Connection, target: Target) -> None:
         self._connection = connection
         self._target = target
-        self._window = OutputBuffer()
+        self._output = OutputBuffer()
 
     @property
     def title(self) -> str:
@@ -130,25 +130,25 @@ class SerialConsole:
         the last match on; no more than the latest 64 Ki characters are kept.
 
         Args:
-            patterns: regular expressions in RE2's syntax (`patterns.Patterns`), of
+            patterns: regular expressions in RE2's syntax (`guest.expect.Patterns`), of
                 which any may match.
             timeout: seconds.
 
         Raises:
             ConnectionLost: the connection was closed before.
             TimedOut: it took longer.
-            UsageError: a pattern is none, or the extra `until` is not installed.
+            UsageError: a pattern is malformed, or the extra `until` is not installed.
         """
         wanted = Patterns(*patterns)
         await trio.lowlevel.checkpoint()
         with trio.move_on_after(timeout):
-            while (match := self._window.find(wanted)) is None:
-                self._window.feed(await self.receive())
+            while (match := self._output.find(wanted)) is None:
+                self._output.feed(await self.receive())
             return match
         raise TimedOut(
             f"no match for {' or '.join(map(repr, patterns))} within {timeout:g} "
             "seconds",
-            f"the last output was {self._window.tail!r}",
+            f"look at the last output: {self._output.tail!r}",
         )
 
     async def run(
@@ -162,25 +162,26 @@ class SerialConsole:
     ) -> Completed:
         """Run a command in the guest's shell, as `ssh host command` does.
 
-        The guest may wait at its login prompt, at a shell that somebody left open, or
-        still boot.  `remoteshell.py` says how it is done, and what is left as it was.
+        The guest may be booting, at its login prompt, or at a shell that was left
+        open.  `guest/command.py` explains how it is done and what is left unchanged.
 
         Args:
             command: for the user's shell; its standard input is /dev/null.
-            login: user to log in as, should the guest want that, and to log out again.
+            login: user to log in as if the guest asks for that; then the user is also
+                logged out again.
             password: for the login.
-            timeout: seconds for all of it; then the command is interrupted.
-            show: given the output as it comes; None to have it collected.
+            timeout: seconds for everything; then the command is interrupted.
+            show: called with the output as it arrives; None collects it.
 
         Raises:
-            ConnectionLost: the connection was closed before the end.
-            GuestNotReady: the guest is not where a command can be run, or the command
+            ConnectionLost: the connection was closed before the command ended.
+            GuestNotReady: the guest has no shell to run the command in, or the command
                 could not be run to its end.
             TimedOut: it took longer.
-            UsageError: there is a NUL in the command.
+            UsageError: the command contains a NUL.
         """
         if "\0" in command:
-            raise UsageError("a command for a shell has no NUL in it")
+            raise UsageError("a command cannot contain NUL")
         collected = bytearray()
 
         async def collect(data: bytes) -> None:
@@ -196,7 +197,7 @@ class SerialConsole:
                 await self._drive(shell, show or collect)
         except BaseException:  # a cancellation, too
             with (
-                trio.move_on_after(_TIDY_SECONDS, shield=True),
+                trio.move_on_after(_CANCELLED_STOP_SECONDS, shield=True),
                 suppress(ConnectionLost),
             ):
                 shell.interrupt(trio.current_time())
@@ -218,7 +219,7 @@ class SerialConsole:
     async def _drive(
         self, shell: RemoteCommand, show: Callable[[bytes], Awaitable[None]]
     ) -> None:
-        """Do what the shell says until it is over."""
+        """Carry out what the dialogue with the guest asks for, to its end."""
         while True:
             if typed := shell.take_typed():
                 await self.send(typed)
@@ -235,10 +236,13 @@ class SerialConsole:
                 shell.wake(trio.current_time())
 
     def _lost(self) -> ConnectionLost:
-        """What there is to say of the end of the link."""
+        """The error that says how the connection ended."""
         connection = summarize(self._connection, self._target)
-        words = describe_loss(connection) or f"the connection to {self.title} is closed"
-        return ConnectionLost(words, suggest(connection, None))
+        message = describe_loss(connection)
+        return ConnectionLost(
+            message or f"the connection to {self.title} is closed",
+            suggest(connection, None),
+        )
 
 
 @asynccontextmanager
@@ -255,18 +259,18 @@ async def connect(
 
     Args:
         server: its name or UUID, or a `ws://` or `wss://` URL.
-        cloud: entry of clouds.yaml; None for `$OS_CLOUD`, else `OS_*` variables.
+        cloud: entry of clouds.yaml; None for `$OS_CLOUD`, or else the `OS_*` variables.
         region: of the cloud; None for the configured one.
-        wait: whether to wait, for as long as it takes, until the server is there and
-            runs.
-        tls: how certificates are checked, the cloud's too; None for the system's way.
-        options: how to reach the websocket; None for 10 seconds at most, a ping every
-            20, and the proxy of `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY`, `NO_PROXY`.
+        wait: whether to wait, for as long as it takes, until the server exists and is
+            running.
+        tls: how to check certificates, the cloud's too; None for the configured way.
+        options: how to connect to the websocket; None for the defaults and the proxy
+            of `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY`.
 
     Raises:
-        CloudError: the cloud does not lead to a console of such a server.
+        CloudError: the cloud has no such server, or no console for it.
         ConnectError: the websocket cannot be reached, or not in time.
-        UsageError: this makes no sense, whatever cloud and network do.
+        UsageError: the arguments make no sense, whatever the cloud and the network do.
     """
     tls = tls or TLSOptions()
     location: ConsoleLocation

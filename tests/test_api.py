@@ -119,7 +119,7 @@ async def test_expect_times_out_and_can_be_repeated(guest: Guest) -> None:
         with pytest.raises(novaconsole.TimedOut) as caught:
             await console.expect("login: ", "# ", timeout=SOON)
         assert str(caught.value) == "no match for 'login: ' or '# ' within 0.2 seconds"
-        assert caught.value.hint == r"the last output was 'boot\nvm lo'"
+        assert caught.value.hint == r"look at the last output: 'boot\nvm lo'"
         await console.send(b"gin: ")
         assert (await console.expect("login: ")).before == "boot\nvm "
 

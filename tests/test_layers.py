@@ -96,6 +96,11 @@ CORE = [
 ]
 
 
+def core_files() -> list[str]:
+    """The files of the core, which the tests cover to the last branch (.ci/run)."""
+    return [str(structure.path_of(Path("novaconsole"), module)) for module in CORE]
+
+
 def impure(package: Path) -> list[str]:
     """The core's modules that import more than pure libraries."""
     return [

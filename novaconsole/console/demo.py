@@ -1,9 +1,9 @@
 """A serial console to try things on: a real shell on a real pty behind a websocket.
 
-It behaves as nova-serialproxy in front of a qemu guest does: binary frames, a token in
-the query, an end without a close frame where the token is wrong, one client at a time
-while the others wait in silence, `Target closed` when the guest ends.  Then it boots
-again for the next client, so that `--reconnect` can be tried.
+It behaves like nova-serialproxy in front of a qemu guest: binary frames, a token in the
+query, an end without a close frame if the token is wrong, one client at a time while
+the others wait in silence, and `Target closed` when the guest ends.  For the next
+client it boots again, so that `--reconnect` can be tried.
 """
 
 import os
@@ -39,9 +39,9 @@ async def serve_demo(
     *,
     task_status: trio.TaskStatus[str],
 ) -> None:
-    """Serve a console on loopback until cancelled; then nothing of it is left.
+    """Serve a console on loopback until cancelled; then leave no process behind.
 
-    Reports the websocket URL, with a token that nobody else knows.
+    Reports the websocket URL, with a secret token.
 
     Args:
         size: of the guest's terminal; a real serial line does not know one.
@@ -91,7 +91,7 @@ class _Server:
         return secrets.compare_digest(tokens[-1].encode(), self._token.encode())
 
     async def _reboot_if_off(self) -> None:
-        """Whoever comes after the end of the guest finds another."""
+        """Start another guest if the last one has ended."""
         if self._guest.has_ended:
             await self._guest.end()
             self._guest = _Guest(self._command, self._size)
@@ -106,7 +106,7 @@ class _Server:
 
             async def hang_up_with_the_shell() -> None:
                 await self._guest.wait_ended()
-                # Jobs that it left may hold the pty open for ever.
+                # Jobs that it left behind may keep the pty open for ever.
                 await trio.sleep(_HANGUP_SECONDS)
                 await connection.aclose("Target closed")
                 nursery.cancel_scope.cancel(reason="the guest has ended")
@@ -136,24 +136,24 @@ class _Guest:
         self._pty = trio.lowlevel.FdStream(master)
 
     async def receive_some(self) -> bytes:
-        """What is printed; empty when everybody who could print is gone."""
+        """Wait for output; an empty result means that no process can print any more."""
         try:
             return await self._pty.receive_some()
         except trio.BrokenResourceError:  # EIO
             return b""
 
     async def send_all(self, data: bytes) -> None:
-        """Type something; into a guest that is gone, for nothing."""
+        """Type something; a guest that has ended ignores it."""
         with suppress(trio.BrokenResourceError):
             await self._pty.send_all(data)
 
     @property
     def has_ended(self) -> bool:
-        """Whether the program has ended, whoever else is left."""
+        """Whether the program itself has ended, even if its jobs have not."""
         return _has_ended(self._pid)
 
     async def wait_ended(self) -> None:
-        """Wait until the program has ended, whoever else is left."""
+        """Wait until the program itself has ended, even if its jobs have not."""
         if not hasattr(os, "pidfd_open"):  # Linux has it
             while not _has_ended(self._pid):  # noqa: ASYNC110 # there is no event
                 await trio.sleep(_HANGUP_SECONDS)
@@ -165,7 +165,7 @@ class _Guest:
             os.close(pidfd)
 
     async def end(self) -> None:
-        """Hang up, as a closed terminal window does, and kill what stays."""
+        """Hang up, as a closed terminal window does, and kill what ignores that."""
         await trio.aclose_forcefully(self._pty)
         for signum in (signal.SIGHUP, signal.SIGCONT):
             _signal_session(self._pid, signum)
@@ -178,7 +178,7 @@ class _Guest:
 
 
 class _Guardian:
-    """A process that kills a session when this one ends, by SIGKILL even.
+    """A process that kills a session when this process ends, even by SIGKILL.
 
     Args:
         leader: of the session.
@@ -192,16 +192,16 @@ class _Guardian:
         os.close(alive)
 
     def dismiss(self) -> None:
-        """The session has ended in an orderly way."""
+        """End the guardian: the session has ended by itself."""
         os.close(self._held_open)
         os.waitpid(self._pid, 0)
 
 
 def _guard(alive: int, held_open: int, leader: int) -> NoReturn:
-    """In the child of a fork: wait for the parent's end."""
+    """In the child of a fork: wait until the parent has ended."""
     try:
         os.setsid()
-        os.closerange(0, alive)  # nothing of the user's is kept open
+        os.closerange(0, alive)  # keep none of the user's files open
         os.closerange(alive + 1, held_open + 1)
         for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(signum, signal.SIG_IGN)
@@ -216,9 +216,9 @@ def _shell() -> str:
 
 
 def _become(command: Sequence[str]) -> NoReturn:
-    """In the child of a fork: run the command, or end."""
+    """In the child of a fork: run the command, or exit."""
     try:
-        # Python ignores it, and a program would inherit that.
+        # Python ignores SIGPIPE, and the command would inherit that.
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)
         os.execvp(  # noqa: S606 # the command is the user's own
             command[0], list(command)
@@ -236,7 +236,7 @@ def _signal_session(leader: int, signum: int) -> None:
 def _has_ended(child: int) -> bool:
     try:
         return bool(os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT))
-    except ChildProcessError:  # not ours, or no more
+    except ChildProcessError:  # reaped already
         return True
 
 
@@ -251,9 +251,9 @@ def _session_members(leader: int) -> set[int]:
 
 
 def _session_of(process: Path) -> int | None:
-    """The session of a process in /proc; None if it lives no more (proc(5))."""
+    """The session of a process in /proc, or None if it has ended (proc(5))."""
     try:
-        # The second field, in parentheses, is a name that may hold anything.
+        # The second field is a name in parentheses, and may contain anything.
         fields = (process / "stat").read_text().rpartition(")")[2].split()
     except OSError:
         return None

@@ -4,10 +4,10 @@ Rules as in OpenSSH's clientloop.c (process_escapes): an escape is recognised at
 start of the session and after CR or LF; a handled escape keeps the start of the line;
 `~~` sends one `~`; an unknown `~x` sends both.
 
-Different from OpenSSH in one thing: what the terminal itself answers to the guest's
-questions (`replies.py`) is no typing and does not end the start of the line.  The
-shell of a busybox guest asks for the cursor position after every prompt, so there
-`~.` would work no more than now and then.
+There is one difference from OpenSSH: what the terminal itself sends in reply to the
+guest's queries (`vt/replies.py`) is not typing, and does not end the start of the line.
+The shell of a busybox guest asks for the cursor position after every prompt, so `~.`
+would otherwise work only now and then.
 """
 
 import enum
@@ -52,14 +52,18 @@ class Escape:
 # `key` of LITERAL is whatever the escape character is.
 ESCAPES = (
     Escape(b".", ".", Action.DISCONNECT, "disconnect"),
-    Escape(b"\x1a", "^Z", Action.SUSPEND, "suspend novaconsole; fg resumes"),
+    Escape(b"\x1a", "^Z", Action.SUSPEND, "suspend novaconsole; fg resumes it"),
     Escape(b"R", "R", Action.RECONNECT, "reconnect, with a new URL from the cloud"),
     Escape(b"L", "L", Action.LOG, "start or stop the log"),
-    Escape(b"I", "I", Action.INFO, "show the connection: server, time, bytes, delay"),
-    Escape(b"B", "B", Action.BREAK, "why there is no BREAK, and what to use instead"),
-    Escape(b"v", "v", Action.MORE_MESSAGES, "more messages"),
-    Escape(b"V", "V", Action.FEWER_MESSAGES, "fewer messages"),
-    Escape(b"?", "?", Action.HELP, "this list"),
+    Escape(
+        b"I", "I", Action.INFO, "show the connection: server, time, bytes, round trip"
+    ),
+    Escape(
+        b"B", "B", Action.BREAK, "explain why there is no BREAK and what to use instead"
+    ),
+    Escape(b"v", "v", Action.MORE_MESSAGES, "show more messages"),
+    Escape(b"V", "V", Action.FEWER_MESSAGES, "show fewer messages"),
+    Escape(b"?", "?", Action.HELP, "show this list"),
     Escape(b"", "", Action.LITERAL, "send the escape character itself"),
 )
 
@@ -112,16 +116,16 @@ def help_lines(char: bytes) -> list[str]:
     lines = [
         f"{shown}{escape.shown or shown:<4} {escape.meaning}" for escape in ESCAPES
     ]
-    return [*lines, "escapes are recognised right after Enter only"]
+    return [*lines, "escapes are recognised only right after Enter"]
 
 
 class EscapeParser:
     """Splits what is typed into bytes for the guest and commands for novaconsole.
 
-    The events do not depend on how the input is cut into pieces.
+    The events do not depend on how the input is split into pieces.
 
     Args:
-        char: the escape character, one byte; None lets everything through.
+        char: the escape character, one byte, or None to pass on every byte.
     """
 
     def __init__(self, char: bytes | None) -> None:

@@ -119,7 +119,7 @@ def test_help_shows_the_table_of_escapes(
         shell.attach(f"{option} {guest.url}")
         before = len(shell.screen())
         shell.type(char.encode() + b"?")
-        shell.expect(b"right after Enter only\r\n")
+        shell.expect(b"only right after Enter\r\n")
         table = shell.screen()[before:-1]
         shell.type(char.encode() + b".")
         shell.prompt()
@@ -190,7 +190,7 @@ def test_quiet_shows_the_answers_to_escapes(tmp_path: Path) -> None:
         shell.start(f"novaconsole -q {guest.url}")
         shell.wait_raw()
         shell.type(b"~?~I")
-        shell.expect(b"right after Enter only\r\n")
+        shell.expect(b"only right after Enter\r\n")
         shell.expect(b"log: none\r\n")
         shell.type(b"~.")
         shell.prompt()
