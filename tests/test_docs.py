@@ -141,7 +141,7 @@ def test_the_documents_are_read_to_their_ends() -> None:
     ("check", "document", "right", "wrong"),
     [
         (wrong_escapes, "README.md", "| `~R` |", "| `~r` |"),
-        (wrong_escapes, "README.md", "| fewer messages |", "| less messages |"),
+        (wrong_escapes, "README.md", "| show fewer mess", "| show less mess"),
         (wrong_statuses, "README.md", "| 124 |", "| 125 |"),
         (missing_quotes, "README.md", '"Target closed"', '"Target is closed"'),
         (missing_quotes, "README.md", "has just\nmoved", "has just\ngone"),
