@@ -61,7 +61,7 @@ class Patterns:
         except ModuleNotFoundError:
             raise UsageError(
                 "--until needs a package that is not installed",
-                "pip install 'novaconsole[until]'",
+                "install it with: pip install 'novaconsole[until]'",
             ) from None
         options = re2.Options()
         options.log_errors = False  # it would write them to standard error
