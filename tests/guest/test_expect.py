@@ -160,7 +160,7 @@ def test_without_re2_the_message_names_the_extra(
     monkeypatch.setitem(sys.modules, "re2", None)
     with pytest.raises(UsageError, match="not installed") as caught:
         Patterns("a")
-    assert caught.value.hint == "pip install 'novaconsole[until]'"
+    assert caught.value.hint == "install it with: pip install 'novaconsole[until]'"
 
 
 @pytest.mark.parametrize("source", ["(a+)+$b", "(a|aa)+c", "(.*)(.*)(.*)x"])
