@@ -23,6 +23,7 @@ from collections.abc import AsyncIterator
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 from typing import ClassVar, Literal
 
 import trio
@@ -220,9 +221,12 @@ def _info(
     log: SessionLog,
     recording: Recording | None,
 ) -> list[str]:
+    recorded: Path | str | None = None
+    if recording is not None:
+        recorded = recording.path if recording.is_open else "none"
     return info_lines(
         session.attachment,
         keepalive=request.connect.keepalive,
         log=log.path,
-        recording=recording.path if recording and recording.is_open else None,
+        recording=recorded,
     )
