@@ -74,9 +74,10 @@ OWNERS = {
     "h11": {"websocket.connection", "network.http_connect"},  # the upgrade; CONNECT
     "python_socks": {"network.socks"},
     "re2": {"guest.expect"},
-    "openstack": {"cloud.client", "cloud.config", "cloud.faults"},
-    "keystoneauth1": {"cloud.faults"},
-    "requests": {"cloud.response"},
+    "openstack": {"cloud.loader", "cloud.login", "cloud.files", "cloud.faults"},
+    "keystoneauth1": {*("cloud.client", "cloud.loader", "cloud.login", "cloud.faults")},
+    "requests": {"cloud.response", "cloud.login"},
+    "yaml": {"cloud.files"},
     "typer": {"cli.app", "cli.options"},
 }
 

@@ -50,3 +50,11 @@ def not_from_nova(purpose: str) -> CloudError:
         f"the cloud did not {purpose}: the response did not come from Nova",
         "check for a login page or a proxy in between; --debug shows the response",
     )
+
+
+def redirection(response: "requests.Response") -> str | None:
+    """Return where a response redirects to, without the query, or None."""
+    location = response.headers.get("Location")
+    if location is None or not 300 <= response.status_code < 400:
+        return None
+    return mask_tokens(location.partition("?")[0])

@@ -82,7 +82,9 @@ def test_a_refused_connection_is_an_error_about_the_auth_url(
         configure(auth={"auth_url": f"http://127.0.0.1:{port}/v3"})
         error = failure()
 
-    assert "cannot be reached: Connection refused" in str(error)
+    assert str(error) == (
+        f"the cloud cannot be reached at 127.0.0.1:{port}: Connection refused"
+    )
     assert "auth_url" in str(error.hint)
 
 
