@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 from uuid import UUID
 
-from novaconsole.cloud.config import CloudOptions, connect
+from novaconsole.cloud.config import CloudOptions
+from novaconsole.cloud.connect import connect
 from novaconsole.cloud.faults import mapped_errors, no_compute_service
 from novaconsole.cloud.response import content, fault_message, not_from_nova
 from novaconsole.cloud.server import Server, console_refusal, select_by_name

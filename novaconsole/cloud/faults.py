@@ -1,7 +1,6 @@
 """Errors about the cloud, made of the exceptions of openstacksdk and keystoneauth.
 
 Their reasons are kept: Keystone and the libraries know more than a general sentence.
-What they raise for a bad configuration may be anything, a TypeError of Python as well.
 """
 
 import re
@@ -10,7 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
 
-from novaconsole.cloud.files import file_problem
+from novaconsole.cloud.config_faults import CONFIGURE, bad_configuration, reason_in
 from novaconsole.errors import CloudError, CloudUnreachable, NovaConsoleError
 from novaconsole.network.certificate import NOT_TLS, certificate_problem
 from novaconsole.redaction import mask_tokens
@@ -20,12 +19,9 @@ if TYPE_CHECKING:
 
 _E = TypeVar("_E", bound=BaseException)
 
-_CONFIGURE = "check clouds.yaml, or source an openrc file"
 _AUTH_URL = "check auth_url in clouds.yaml or OS_AUTH_URL"
 # What keystoneauth and requests say before the reason.
 _URL = re.compile(r"https?://[^\s'\"()]+")
-_AFTERWORDS = re.compile(r" \((?:HTTP \d+|Request-ID: [^)]*)\)")
-_UNKNOWN_SETTING = re.compile(r"unexpected keyword argument '(\w+)'")
 _NO_REASON = "The request you have made requires authentication."
 # What helps against a reason of Keystone's for a 401, by words in it.
 _LOGIN_HINTS = {
@@ -51,90 +47,6 @@ def no_compute_service(login: "Login") -> CloudError:
         f"the cloud's catalogue has no compute service in {login.place}",
         "check --region or OS_REGION_NAME, and interface or OS_INTERFACE",
     )
-
-
-# ---- the configuration
-
-
-@contextmanager
-def configuration_errors(cloud: str | None = None) -> Iterator[None]:
-    """Turn whatever is raised for a configuration into an error with its reason.
-
-    Args:
-        cloud: the entry of clouds.yaml that was wanted, or None.
-    """
-    try:
-        yield
-    except NovaConsoleError:
-        raise
-    except Exception as exc:
-        problem = file_problem(cloud)
-        if problem is not None:
-            raise CloudError(
-                f"bad cloud configuration: {problem}", "edit the file, or name another"
-            ) from exc
-        raise _configuration_error(exc, cloud) from exc
-
-
-def _configuration_error(exc: Exception, cloud: str | None) -> CloudError:
-    import keystoneauth1.exceptions as keystone
-    import openstack.exceptions
-
-    if isinstance(exc, openstack.exceptions.ConfigException):
-        if "was not found" in str(exc):
-            names = ", ".join(_names())
-            return CloudError(
-                f"unknown cloud: {exc}",
-                f"choose one of clouds.yaml: {names}" if names else _CONFIGURE,
-            )
-        return _bad_configuration(str(exc))
-    if isinstance(exc, keystone.MissingRequiredOptions):
-        missing = [option.dest for option in exc.options]
-        if "auth_url" in missing and not _is_chosen(cloud):
-            return CloudError(
-                "no cloud is configured",
-                "choose one of clouds.yaml with --cloud or OS_CLOUD, or source an "
-                "openrc file; novaconsole --demo works without a cloud",
-            )
-        variables = " and ".join(f"OS_{name.upper()}" for name in missing)
-        return CloudError(
-            f"bad cloud configuration: missing {' and '.join(missing)}",
-            f"add it to `auth` in clouds.yaml, or set {variables}",
-        )
-    if isinstance(exc, keystone.NoMatchingPlugin):
-        return CloudError(
-            f"bad cloud configuration: unknown auth_type {exc.name}",
-            "check the spelling in clouds.yaml or OS_AUTH_TYPE, or install its package",
-        )
-    if setting := _UNKNOWN_SETTING.search(str(exc)):
-        name = setting[1]
-        return CloudError(
-            f"bad cloud configuration: this auth_type does not take {name}",
-            f"remove {name} from clouds.yaml, unset OS_{name.upper()}, or change "
-            "auth_type",
-        )
-    return _bad_configuration(_reason(exc))
-
-
-def _bad_configuration(reason: str) -> CloudError:
-    return CloudError(f"bad cloud configuration: {reason}", _CONFIGURE)
-
-
-def _is_chosen(cloud: str | None) -> bool:
-    """Whether anything says which cloud to use."""
-    from novaconsole.cloud.loader import Configuration
-
-    chosen = cloud or Configuration().default_cloud
-    return chosen not in (None, "", "defaults")
-
-
-def _names() -> list[str]:
-    from novaconsole.cloud.loader import Configuration
-
-    return Configuration().names
-
-
-# ---- the requests
 
 
 @contextmanager
@@ -174,7 +86,7 @@ def _request_error(exc: Exception, login: "Login") -> CloudError:
         )
     if isinstance(exc, keystone.DiscoveryFailure):
         answer = _in_chain(exc, keystone.HttpError)
-        reason = _reason(answer) if answer else _without_body(_reason(exc))
+        reason = reason_in(answer) if answer else _without_body(reason_in(exc))
         message = f"no Keystone service found: {reason}{_led_to(login)}"
         if answer and answer.http_status >= 500:
             return CloudUnreachable(message, _AUTH_URL)
@@ -192,22 +104,22 @@ def _request_error(exc: Exception, login: "Login") -> CloudError:
     if isinstance(exc, keystone.EndpointNotFound):
         return _endpoint_error(login)
     if isinstance(exc, (keystone.AuthPluginException, keystone.AuthorizationFailure)):
-        return _bad_configuration(_reason(exc))
+        return bad_configuration(reason_in(exc))
     if isinstance(exc, (keystone.ClientException, openstack.exceptions.SDKException)):
-        message = f"the cloud refused the request: {_reason(exc)}{_led_to(login)}"
+        message = f"the cloud refused the request: {reason_in(exc)}{_led_to(login)}"
         return CloudError(message, "check clouds.yaml; --debug shows the details")
     if isinstance(exc, OSError):  # of requests, about a file for TLS it cannot find
-        return CloudError(f"cannot connect to the cloud: {_reason(exc)}", _CONFIGURE)
+        return CloudError(f"cannot connect to the cloud: {reason_in(exc)}", CONFIGURE)
     if type(exc) is Exception:  # keystoneauth, for a setting that is missing
-        return _bad_configuration(_reason(exc))
+        return bad_configuration(reason_in(exc))
     return CloudError(
-        f"the cloud's response cannot be used: {_reason(exc)}{_led_to(login)}",
+        f"the cloud's response cannot be used: {reason_in(exc)}{_led_to(login)}",
         "check auth_url and the settings of the login; --debug shows the details",
     )
 
 
 def _login_error(exc: Exception, login: "Login") -> CloudError:
-    reason = _reason(exc)
+    reason = reason_in(exc)
     hint = next((_LOGIN_HINTS[word] for word in _LOGIN_HINTS if word in reason), None)
     if hint is None:
         kinds = (kind for kind in _PLUGIN_HINTS if kind in login.auth_type)
@@ -275,14 +187,6 @@ def _root_cause(exc: BaseException) -> str:
     """Describe the innermost cause; the messages around it repeat the URL."""
     cause = _root(exc)
     return mask_tokens(getattr(cause, "strerror", None) or str(cause))
-
-
-def _reason(exc: BaseException) -> str:
-    """What an exception says, in one line, with its kind if it is one of Python's."""
-    text = mask_tokens(" ".join(_AFTERWORDS.sub("", str(exc)).split()))
-    if type(exc).__module__ == "builtins" and type(exc) is not Exception:
-        return f"{type(exc).__name__}: {text}"
-    return text
 
 
 def _without_body(reason: str) -> str:

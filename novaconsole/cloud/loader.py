@@ -86,7 +86,9 @@ class Configuration(OpenStackConfig):
             }.items()
             if value is not None
         }
-        given = {name: value for name, value in settings.items() if value not in (None, "")}
+        given = {
+            name: value for name, value in settings.items() if value not in (None, "")
+        }
         return self.get_one(cloud=options.cloud, **given)
 
     # ---- what openstacksdk calls, for itself and for python-openstackclient
@@ -134,7 +136,9 @@ class Configuration(OpenStackConfig):
         user = auth.get("username") or auth.get("user_id")
         name = p_opt.dest
         if p_opt.prompt and not auth.get(name) and user and auth.get("auth_url"):
-            secret = self._ask(f"{name} of {user} in the cloud: ") if self._ask else None
+            secret = (
+                self._ask(f"{name} of {user} in the cloud: ") if self._ask else None
+            )
             if not secret:
                 raise CloudError(
                     f"no {name} is configured for the user {user}",

@@ -20,22 +20,22 @@ def certificate_problem(code: int | None, host: str, address: str) -> tuple[str,
         address: host and port of the server that presented it.
     """
     if code == _EXPIRED:
-        return (
-            f"the certificate of {address} has expired",
-            "check this machine's clock; if it is right, tell the cloud's operator "
-            "(--insecure connects anyway)",
+        hint = (
+            "check this machine's clock, then tell the cloud's operator; --insecure "
+            "connects anyway"
         )
+        return f"the certificate of {address} has expired", hint
     if code == _NOT_YET_VALID:
         return (
             f"the certificate of {address} is not valid yet",
             "check this machine's clock",
         )
     if code is None or code in _WRONG_HOST:
-        return (
-            f"the certificate of {address} is not valid for {host}",
+        hint = (
             "tell the cloud's operator that this host is not in the certificate, or "
-            "use the name that is in it",
+            "use the name that is in it"
         )
+        return f"the certificate of {address} is not valid for {host}", hint
     problem = "is self-signed" if code in _SELF_SIGNED else "is from an unknown issuer"
     return (
         f"the certificate of {address} is not trusted: it {problem}",

@@ -8,7 +8,8 @@ import pytest
 
 import support.fake_cloud as fake
 from novaconsole.cloud.client import Cloud
-from novaconsole.cloud.config import CloudOptions, cloud_names
+from novaconsole.cloud.config import CloudOptions
+from novaconsole.cloud.connect import cloud_names
 from novaconsole.network.target import TLSOptions
 from support.cloud_client import Configure, SecureCloud, console_url, failure
 from support.fake_cloud import FakeCloud, write_clouds
