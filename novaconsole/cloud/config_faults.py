@@ -34,7 +34,12 @@ def configuration_error(
                 f"unknown cloud: {exc}",
                 f"choose one of clouds.yaml: {known}" if known else CONFIGURE,
             )
-        return bad_configuration(str(exc))
+        if "valid region name" in str(exc):
+            return CloudError(
+                f"bad cloud configuration: {exc}",
+                "choose one of them with --region or OS_REGION_NAME",
+            )
+        return bad_configuration(reason_in(exc))
     if isinstance(exc, keystone.MissingRequiredOptions):
         missing = [option.dest for option in exc.options]
         if "auth_url" in missing and not is_chosen:
@@ -71,6 +76,7 @@ def bad_configuration(reason: str) -> CloudError:
 def reason_in(exc: BaseException) -> str:
     """Return what an exception says, in a line; with its class if that is Python's."""
     text = mask_tokens(" ".join(_AFTERWORDS.sub("", str(exc)).split()))
-    if type(exc).__module__ == "builtins" and type(exc) is not Exception:
+    is_pythons = type(exc).__module__ == "builtins" and type(exc) is not Exception
+    if is_pythons and not isinstance(exc, OSError):
         return f"{type(exc).__name__}: {text}"
     return text

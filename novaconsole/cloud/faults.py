@@ -86,9 +86,12 @@ def _request_error(exc: Exception, login: "Login") -> CloudError:
         )
     if isinstance(exc, keystone.DiscoveryFailure):
         answer = _in_chain(exc, keystone.HttpError)
-        reason = reason_in(answer) if answer else _without_body(reason_in(exc))
-        message = f"no Keystone service found: {reason}{_led_to(login)}"
-        if answer and answer.http_status >= 500:
+        reason = _without_body(reason_in(exc))
+        if answer is not None:
+            reason = f"the response was HTTP {answer.http_status}"
+        url = mask_tokens(str(login.auth_url))
+        message = f"no Keystone service at auth_url {url}: {reason}{_led_to(login)}"
+        if answer is not None and answer.http_status >= 500:
             return CloudUnreachable(message, _AUTH_URL)
         return CloudError(message, _AUTH_URL)
     if isinstance(exc, keystone.MissingAuthMethods):
@@ -160,7 +163,8 @@ def _tls_error(exc: BaseException) -> CloudError:
     words = str(reason or _root_cause(exc)).replace("_", " ").lower()
     return CloudError(
         f"the TLS handshake with {address} failed: {words}",
-        "check auth_url, or give a client certificate with --cert",
+        "check whether auth_url should be http://, or give a client certificate with "
+        "--cert",
     )
 
 

@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from typing import Any
 
 _MAPPING = "a mapping of names to settings"
-# Of a YAML error: more than a character or a kind of token may be a part of a password.
-_QUOTED = re.compile(r"'(?!<)[^']{5,}'")
+# What a YAML error quotes may be a password that ought to have been in quotes.
+_QUOTED = re.compile(r"\b(alias|tag|anchor|handle);? '.*", re.DOTALL)
 # The settings of an entry that are text wherever they are given.
 _TEXTS = ("auth_url", "username", "project_name", "auth_type", "interface", "profile")
 
@@ -65,7 +65,7 @@ def reason_of(error: Exception) -> str:
     if isinstance(error, json.JSONDecodeError):
         return f"line {error.lineno}, column {error.colno}: {error.msg}"
     problem = getattr(error, "problem", None) or getattr(error, "reason", None)
-    what = _QUOTED.sub("'...'", str(problem or "it is not YAML"))
+    what = _QUOTED.sub(r"\1", str(problem or "it is not YAML"))
     mark = getattr(error, "problem_mark", None)
     if mark is None:
         return what
@@ -86,6 +86,9 @@ def _faults(content: Any, cloud: str | None) -> Iterator[str]:
     if not isinstance(content, dict):
         yield f"it is empty or not {_MAPPING}"
         return
+    for section in ("cache", "client", "metrics"):
+        if not isinstance(content.get(section, {}), dict):
+            yield f"`{section}` is not {_MAPPING}"
     clouds = content.get("clouds")
     if not isinstance(clouds, dict):
         yield f"`clouds` is missing or not {_MAPPING}"

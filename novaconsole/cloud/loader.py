@@ -52,8 +52,7 @@ class Configuration(OpenStackConfig):
         finally:
             logger.removeFilter(skipped)
         self._ask = ask
-        if problem := missing_file():
-            _log.warning("%s", problem)
+        self._skipped = skipped.warnings
 
     @property
     def names(self) -> list[str]:
@@ -89,7 +88,11 @@ class Configuration(OpenStackConfig):
         given = {
             name: value for name, value in settings.items() if value not in (None, "")
         }
-        return self.get_one(cloud=options.cloud, **given)
+        region = self.get_one(cloud=options.cloud, **given)
+        # If it had failed, the error would have said this.
+        for warning in filter(None, (*self._skipped, missing_file())):
+            _log.warning("%s", warning)
+        return region
 
     # ---- what openstacksdk calls, for itself and for python-openstackclient
 
@@ -149,12 +152,17 @@ class Configuration(OpenStackConfig):
 
 
 class _SkippedFiles(logging.Filter):
-    """Rewords what openstacksdk logs of a broken file, which may quote a password."""
+    """Keeps what openstacksdk logs of a broken file, which may quote a password."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.warnings: list[str] = []
 
     def filter(self, record: logging.LogRecord) -> bool:
-        if str(record.msg).startswith("Skipping config file"):
-            path, error = record.args if isinstance(record.args, tuple) else ("", None)
-            if isinstance(error, Exception):
-                record.args = (path, reason_of(error))
-                record.msg = "skipping %s: %s"
-        return True
+        args = record.args
+        if not str(record.msg).startswith("Skipping") or not isinstance(args, tuple):
+            return True
+        path, error = args
+        reason = reason_of(error) if isinstance(error, Exception) else "it is broken"
+        self.warnings.append(f"skipping {path}: {reason}")
+        return False

@@ -4,10 +4,13 @@ Not openstacksdk's Connection: that one loads the code of every service, and its
 differ from release to release where the catalogue has no Nova.
 """
 
+import threading
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from keystoneauth1.adapter import Adapter
+from keystoneauth1.exceptions import Unauthorized
+from keystoneauth1.session import Session
 
 from novaconsole.cloud.response import redirection
 from novaconsole.errors import CloudError
@@ -15,6 +18,7 @@ from novaconsole.redaction import mask_tokens
 
 if TYPE_CHECKING:
     import requests
+    from keystoneauth1.plugin import BaseAuthPlugin
     from openstack.config.cloud_region import CloudRegion
 
 # When the compute node is down, Nova answers after 60 seconds.
@@ -42,6 +46,7 @@ class Login:
         self.region = region
         self.redirection: str | None = None
         _check_url(self.auth_url)
+        region.set_session_constructor(_Session)
         self.session = region.get_session()
         if self.session.timeout is None:
             self.session.timeout = _TIMEOUT_SECONDS
@@ -99,13 +104,44 @@ class Login:
 
     def endpoint(self) -> str | None:
         """Return the URL of Nova."""
+        self.session.get_token()  # first, or _Session could not see a recursion
         return self.nova.get_endpoint()
 
     def _on_response(self, response: "requests.Response", **_: object) -> None:
-        self.redirection = redirection(response) or (
-            # The page that a redirect led to is still a page of another place.
-            self.redirection if response.status_code < 400 else None
-        )
+        target = redirection(response)
+        url = response.url.partition("?")[0]
+        if target is not None or not url.endswith(self.redirection or url):
+            self.redirection = target
+
+
+class _Session(Session):
+    """Raises an error where keystoneauth would wait for itself.
+
+    If Keystone answers a request for its versions with 401, keystoneauth repeats it
+    with a token.  To get one it asks for the versions, and for its own lock.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._in_thread = threading.local()
+
+    def get_auth_headers(
+        self, auth: "BaseAuthPlugin | None" = None
+    ) -> dict[str, str] | None:
+        """Return the header with a token.
+
+        Raises:
+            Unauthorized: a token would be needed to get one.
+        """
+        plugins = self._in_thread.__dict__.setdefault("plugins", [])
+        plugin = auth or self.auth
+        if plugin in plugins:
+            raise Unauthorized("a token is required to get a token")
+        plugins.append(plugin)
+        try:
+            return super().get_auth_headers(auth)
+        finally:
+            plugins.remove(plugin)
 
 
 def _check_url(url: object) -> None:

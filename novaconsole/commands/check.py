@@ -265,7 +265,7 @@ class _Checkup:
         except NovaConsoleError as exc:
             step.mark, step.detail, step.hint = "failed", str(exc), exc.hint
             raise
-        except trio.Cancelled:
+        except BaseException:  # cancelled, perhaps in a nursery of the step
             if trio.current_time() >= self._deadline:
                 step.mark, step.detail = "failed", self._late
             raise
