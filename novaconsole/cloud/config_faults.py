@@ -11,6 +11,7 @@ from novaconsole.redaction import mask_tokens
 
 CONFIGURE = "check clouds.yaml, or source an openrc file"
 _AFTERWORDS = re.compile(r" \((?:HTTP \d+|Request-ID: [^)]*)\)")
+_MISSING_SETTINGS = re.compile(r"missing \d+ required .*arguments?: (.+)")
 _UNKNOWN_SETTING = re.compile(r"unexpected keyword argument '(\w+)'")
 
 
@@ -48,16 +49,14 @@ def configuration_error(
                 "choose one of clouds.yaml with --cloud or OS_CLOUD, or source an "
                 "openrc file; novaconsole --demo works without a cloud",
             )
-        variables = " and ".join(f"OS_{name.upper()}" for name in missing)
-        return CloudError(
-            f"bad cloud configuration: missing {' and '.join(missing)}",
-            f"add it to `auth` in clouds.yaml, or set {variables}",
-        )
+        return _missing_settings(missing)
     if isinstance(exc, keystone.NoMatchingPlugin):
         return CloudError(
             f"bad cloud configuration: unknown auth_type {exc.name}",
             "check the spelling in clouds.yaml or OS_AUTH_TYPE, or install its package",
         )
+    if settings := _MISSING_SETTINGS.search(str(exc)):
+        return _missing_settings(re.findall(r"'(\w+)'", settings[1]))
     if setting := _UNKNOWN_SETTING.search(str(exc)):
         name = setting[1]
         return CloudError(
@@ -66,6 +65,14 @@ def configuration_error(
             "auth_type",
         )
     return bad_configuration(reason_in(exc))
+
+
+def _missing_settings(names: list[str]) -> CloudError:
+    variables = " and ".join(f"OS_{name.upper()}" for name in names)
+    return CloudError(
+        f"bad cloud configuration: missing {' and '.join(names)}",
+        f"add it to `auth` in clouds.yaml, or set {variables}",
+    )
 
 
 def bad_configuration(reason: str) -> CloudError:

@@ -10,6 +10,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from openstack.config import OpenStackConfig
+from openstack.config.loader import CONFIG_FILES, SECURE_FILES
 
 from novaconsole._version import __version__
 from novaconsole.cloud.config import AskSecret, CloudOptions
@@ -44,15 +45,22 @@ class Configuration(OpenStackConfig):
     """
 
     def __init__(self, ask: AskSecret | None = None) -> None:
-        skipped = _SkippedFiles()
+        self._skipped: list[str] = []
+        skipped = _SkippedFiles(self._skipped)
         logger = logging.getLogger("openstack.config")
         logger.addFilter(skipped)
         try:
-            super().__init__(app_name="novaconsole", app_version=__version__)
+            super().__init__(
+                # Copies: before 4.14, openstacksdk puts the files that variables name
+                # into its own lists, for the whole process.
+                config_files=list(CONFIG_FILES),
+                secure_files=list(SECURE_FILES),
+                app_name="novaconsole",
+                app_version=__version__,
+            )
         finally:
             logger.removeFilter(skipped)
         self._ask = ask
-        self._skipped = skipped.warnings
 
     @property
     def names(self) -> list[str]:
@@ -95,6 +103,17 @@ class Configuration(OpenStackConfig):
         return region
 
     # ---- what openstacksdk calls, for itself and for python-openstackclient
+
+    def _load_yaml_json_file(self, filelist: list[str]) -> Any:
+        for path in filelist:
+            try:
+                found = super()._load_yaml_json_file([path])
+            except Exception as exc:  # noqa: BLE001 # before 4.14, of the parser
+                self._skipped.append(f"skipping {path}: {reason_of(exc)}")
+                continue
+            if found[0] is not None:
+                return found
+        return super()._load_yaml_json_file([])
 
     def auth_config_hook(self, config: dict[str, Any]) -> dict[str, Any]:
         """Choose the plugin v3password where it does: it asks for no versions."""
@@ -154,9 +173,9 @@ class Configuration(OpenStackConfig):
 class _SkippedFiles(logging.Filter):
     """Keeps what openstacksdk logs of a broken file, which may quote a password."""
 
-    def __init__(self) -> None:
+    def __init__(self, warnings: list[str]) -> None:
         super().__init__()
-        self.warnings: list[str] = []
+        self._warnings = warnings
 
     def filter(self, record: logging.LogRecord) -> bool:
         args = record.args
@@ -164,5 +183,5 @@ class _SkippedFiles(logging.Filter):
             return True
         path, error = args
         reason = reason_of(error) if isinstance(error, Exception) else "it is broken"
-        self.warnings.append(f"skipping {path}: {reason}")
+        self._warnings.append(f"skipping {path}: {reason}")
         return False

@@ -240,6 +240,7 @@ class FakeCloud:
             "identity_provider": "idp",
             "protocol": "oidc",
             "client_id": "novaconsole",
+            "client_secret": "of-the-client",
             "device_authorization_endpoint": f"{self.url}/provider/device",
             "access_token_endpoint": f"{self.url}/provider/token",
             "project_name": PROJECT,
@@ -356,6 +357,8 @@ class FakeCloud:
                     "device_code": "device-code",
                     "user_code": USER_CODE,
                     "verification_uri": VERIFICATION_URI,
+                    # Before 5.11, keystoneauth does not do without it.
+                    "verification_uri_complete": f"{VERIFICATION_URI}/{USER_CODE}",
                     "expires_in": 600,
                     "interval": 0,
                 },
