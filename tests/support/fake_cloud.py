@@ -173,7 +173,7 @@ class FakeCloud:
     servers_answer: Answer | None = None
     keystone_answer: Answer | None = None
     versions_answer: Answer | None = None
-    polls: int = 1
+    polls: int = 0
     tokens: int = 0
     requests: list[tuple[str, str]] = field(default_factory=list)
     arrivals: list[float] = field(default_factory=list)
