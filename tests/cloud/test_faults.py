@@ -152,7 +152,7 @@ SECRET = "hunter2-of-the-user"
 BROKEN_FILES = {
     "a tab": (b"clouds:\n\tfake: 1\n", "line 2, column 1: found character"),
     "a bracket": (b"a: [broken\n", "line 2, column 1: expected ',' or ']'"),
-    "not UTF-8": (b"clouds: caf\xe9\n", "not UTF-8"),
+    "not UTF-8": (b"clouds: na\xefve\n", "not UTF-8"),
     "control characters": (b"clouds: \x07\n", "special characters"),
     "a list": (b"- clouds\n", "not a mapping"),
     "text": (b"clouds\n", "not a mapping"),
