@@ -12,13 +12,15 @@ import re
 _TOKEN = re.compile(
     r"(token(?:=|%3D))[^&\s\"'#\\]+?(?=\)?(?:[&\s\"'#\\]|$))", re.IGNORECASE
 )
+# The password in `scheme://user:password@host`.
+_USERINFO = re.compile(r"(://[^\s/?#@:\"']*:)[^\s/?#\"']+(?=@)")
 # C0 and C1 controls, line separators, and what changes the writing direction.
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 
 
 def mask_tokens(text: str) -> str:
-    """Return the text with `***` in place of everything that looks like a token."""
-    return _TOKEN.sub(r"\1***", text)
+    """Return the text with `***` in place of tokens, and of passwords in URLs."""
+    return _USERINFO.sub(r"\1***", _TOKEN.sub(r"\1***", text))
 
 
 def printable(text: str) -> str:

@@ -62,7 +62,7 @@ PURE |= {"codecs", "difflib", "ipaddress", "json", "math", "random", "shlex", "s
 PURE |= {"re2"}  # not of the standard library, but as pure as its `re`
 
 OWNERS = {
-    "termios": {"terminal.tty"},
+    "termios": {"terminal.tty", "terminal.prompt"},
     "tty": set[str](),
     "fcntl": {"terminal.tty"},
     "pty": {"console.demo"},
@@ -74,9 +74,14 @@ OWNERS = {
     "h11": {"websocket.connection", "network.http_connect"},  # the upgrade; CONNECT
     "python_socks": {"network.socks"},
     "re2": {"guest.expect"},
-    "openstack": {"cloud.client", "cloud.config", "cloud.faults"},
-    "keystoneauth1": {"cloud.faults"},
-    "requests": {"cloud.response"},
+    "openstack": {"cloud.loader", "cloud.login", "cloud.files", "cloud.faults"}
+    | {"cloud.config_faults"},
+    "keystoneauth1": {
+        *("cloud.client", "cloud.loader", "cloud.login"),
+        *("cloud.faults", "cloud.config_faults"),
+    },
+    "requests": {"cloud.response", "cloud.login"},
+    "yaml": {"cloud.files"},
     "typer": {"cli.app", "cli.options"},
 }
 

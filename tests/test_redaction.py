@@ -67,3 +67,18 @@ def test_printable_text_cannot_control_a_terminal(text: str) -> None:
     assert len(result.splitlines()) <= 1
     if not controls & {unicodedata.category(char) for char in text}:
         assert result == text
+
+
+@pytest.mark.parametrize(
+    ("text", "masked"),
+    [
+        ("wss://u:s3cret@h:1/x", "wss://u:***@h:1/x"),
+        ("wss://:s3cret@h/", "wss://:***@h/"),
+        ("wss://u:s3@cret@h/", "wss://u:***@h/"),
+        ('{"url": "wss://u:s3cret@h/?token=x"}', '{"url": "wss://u:***@h/?token=***"}'),
+        ("http://h:80/ and me@example.org", "http://h:80/ and me@example.org"),
+        ("http://user@h:80/", "http://user@h:80/"),
+    ],
+)
+def test_a_password_in_a_url_is_masked(text: str, masked: str) -> None:
+    assert mask_tokens(text) == masked

@@ -80,7 +80,7 @@ def requested(options: Options) -> "AttachRequest | RunRequest | CheckRequest":
         from novaconsole.console.source import Demo
 
         assert not isinstance(location, Demo)  # --demo excludes both
-        return CheckRequest(location, connect, may_type=options.check_enter)
+        return CheckRequest(location, connect, options.check_enter, options.timeout)
     if options.run is not None:
         return _run_request(options, location, connect)
     return _attach_request(options, location, connect, escape, patterns)

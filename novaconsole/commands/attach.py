@@ -48,6 +48,7 @@ from novaconsole.session.keyboard import KeyboardReader, PipedInput
 from novaconsole.session.notice_queue import NoticeQueue
 from novaconsole.session.state import Session, SessionOptions
 from novaconsole.terminal.notices import Notices, Verbosity
+from novaconsole.terminal.prompt import ask_from_thread
 from novaconsole.terminal.signals import received_signals
 from novaconsole.terminal.stdio import (
     RedirectedOutput,
@@ -95,7 +96,9 @@ async def attach(request: AttachRequest, notices: Notices) -> Outcome:
         UsageError: the log or the recording cannot be written.
     """
     with received_signals() as signals:
-        async with open_source(request.location, terminal_size()) as source:
+        async with open_source(
+            request.location, terminal_size(), ask_from_thread
+        ) as source:
             outcome, last = await _run_session(request, notices, source, signals)
             if outcome.error is not None:
                 notices.error(outcome.error)

@@ -13,6 +13,7 @@ from novaconsole.console.outcome import Outcome, Reason
 from novaconsole.console.source import ConsoleLocation, ConsoleSource, open_source
 from novaconsole.errors import NovaConsoleError, OutputFailed, TimedOut
 from novaconsole.terminal.notices import Notices, Verbosity
+from novaconsole.terminal.prompt import ask_from_thread
 from novaconsole.terminal.signals import TERMINAL_SIGNALS, received_signals
 from novaconsole.terminal.stdio import open_stdio, terminal_size
 
@@ -84,7 +85,9 @@ async def run_command(request: RunRequest, notices: Notices) -> int:
             if stdio.watched is not None:
                 nursery.start_soon(watch_output, name="reader")
             try:
-                async with open_source(request.location, terminal_size()) as source:
+                async with open_source(
+                    request.location, terminal_size(), ask_from_thread
+                ) as source:
                     status = await _attach_and_run(request, source, notices, show)
             except NovaConsoleError as exc:
                 failure = exc  # raised in here, it would arrive in an exception group

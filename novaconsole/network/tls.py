@@ -13,13 +13,9 @@ from datetime import UTC, datetime
 import trio
 
 from novaconsole.errors import ConnectError, UsageError
+from novaconsole.network.certificate import NOT_TLS, certificate_problem
 from novaconsole.network.target import Target, TLSOptions
 from novaconsole.redaction import printable
-
-# OpenSSL's X509_V_ERR_… codes (openssl/x509_vfy.h).
-_NOT_YET_VALID, _EXPIRED = 9, 10
-_SELF_SIGNED = (18, 19)
-_WRONG_HOST = (62, 64)
 
 
 def tls_context(options: TLSOptions) -> ssl.SSLContext:
@@ -127,11 +123,7 @@ def _mapped_tls_errors(target: Target) -> Iterator[None]:
         cause = exc if isinstance(exc, ssl.SSLError) else exc.__cause__
         if isinstance(cause, ssl.SSLCertVerificationError):
             raise _certificate_error(target, cause) from exc
-        if isinstance(cause, ssl.SSLError) and cause.reason in (
-            "WRONG_VERSION_NUMBER",
-            "HTTP_REQUEST",
-            "RECORD_LAYER_FAILURE",
-        ):
+        if isinstance(cause, ssl.SSLError) and cause.reason in NOT_TLS:
             raise ConnectError(
                 f"{target.address} does not speak TLS",
                 "use ws:// instead of wss:// in the URL",
@@ -145,25 +137,6 @@ def _mapped_tls_errors(target: Target) -> Iterator[None]:
 
 
 def _certificate_error(target: Target, exc: ssl.CertificateError) -> ConnectError:
-    code = exc.verify_code
-    if code == _EXPIRED:
-        return ConnectError(
-            f"the certificate of {target.address} has expired",
-            "tell the cloud's operator; --insecure connects anyway",
-        )
-    if code == _NOT_YET_VALID:
-        return ConnectError(
-            f"the certificate of {target.address} is not valid yet",
-            "check this machine's clock",
-        )
-    if code in _WRONG_HOST:
-        return ConnectError(
-            f"the certificate is not valid for {printable(target.host)}",
-            "tell the cloud's operator that the host in the console URL is not in "
-            "the certificate",
-        )
-    problem = "is self-signed" if code in _SELF_SIGNED else "is from an unknown issuer"
     return ConnectError(
-        f"the certificate of {target.address} is not trusted: it {problem}",
-        "give the cloud's CA with --cacert, or cacert in clouds.yaml",
+        *certificate_problem(exc.verify_code, printable(target.host), target.address)
     )

@@ -30,7 +30,7 @@ class Verbosity(enum.IntEnum):
     @property
     def log_level(self) -> int:
         """The level for the logging module that this stands for."""
-        return logging.DEBUG if self >= Verbosity.DEBUG else logging.CRITICAL
+        return logging.DEBUG if self >= Verbosity.DEBUG else logging.WARNING
 
 
 _PREFIX = "novaconsole: "
