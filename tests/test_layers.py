@@ -66,7 +66,7 @@ OWNERS = {
     "tty": set[str](),
     "fcntl": {"terminal.tty"},
     "pty": {"console.demo"},
-    "ssl": {"network.tls"},
+    "ssl": {"network.tls", "network.trust"},
     "trio_websocket": {
         *("websocket.client", "websocket.connection", "websocket.server"),
     },
@@ -75,8 +75,8 @@ OWNERS = {
     "python_socks": {"network.socks"},
     "re2": {"guest.expect"},
     "openstack": {"cloud.client", "cloud.config", "cloud.faults"},
-    "keystoneauth1": {"cloud.faults"},
-    "requests": {"cloud.response"},
+    "keystoneauth1": {"cloud.faults", "cloud.transport"},
+    "requests": {"cloud.response", "cloud.transport"},
     "typer": {"cli.app", "cli.options"},
 }
 

@@ -1,10 +1,13 @@
 """Which cloud to use and how to log in: clouds.yaml and the OS_* variables."""
 
+import os
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from novaconsole._version import __version__
-from novaconsole.network.target import TLSOptions
+from novaconsole.network.proxy import Proxy, ProxyChooser, choose_proxy
+from novaconsole.network.target import Target, TLSOptions
 
 if TYPE_CHECKING:
     from openstack.config.cloud_region import CloudRegion
@@ -21,6 +24,11 @@ _V3_PASSWORD_OPTIONS = {
 }
 
 
+def proxy_of_environment(target: Target) -> Proxy | None:
+    """Choose the proxy for a target by the environment alone."""
+    return choose_proxy(None, target, os.environ)
+
+
 @dataclass(frozen=True)
 class CloudOptions:
     """Which cloud to use.
@@ -29,11 +37,13 @@ class CloudOptions:
         cloud: entry of clouds.yaml, or None for $OS_CLOUD or the OS_* variables.
         region: name of the region, or None for the configured one.
         tls: overrides what is configured.
+        proxy: gives the proxy for a target, or None for a direct connection.
     """
 
     cloud: str | None = None
     region: str | None = None
     tls: TLSOptions = field(default_factory=TLSOptions)
+    proxy: ProxyChooser = proxy_of_environment
 
 
 def cloud_names() -> list[str]:
@@ -47,6 +57,8 @@ def cloud_names() -> list[str]:
 def connect(options: CloudOptions) -> "Connection":
     """Create a connection to the cloud.  It sends nothing yet."""
     from openstack.connection import Connection
+
+    from novaconsole.cloud.transport import use_our_transport
 
     region = _region(options)
     auth = region.config.get("auth", {})
@@ -62,9 +74,26 @@ def connect(options: CloudOptions) -> "Connection":
         # This saves the request for the versions of the API.
         region = _region(options, auth_type="v3password")
     connection = Connection(config=region)
+    use_our_transport(connection.session, tls_of(region, options), options.proxy)
     if connection.session.timeout is None:
         connection.session.timeout = _TIMEOUT_SECONDS
     return connection
+
+
+def tls_of(region: "CloudRegion", options: CloudOptions) -> TLSOptions:
+    """How to use TLS: the options, or else the configuration of the cloud."""
+    verify, cert = region.get_requests_verify_args()
+    pair = cert if isinstance(cert, tuple) else (cert, None)
+    return TLSOptions(
+        cacert=Path(verify) if isinstance(verify, str) else None,
+        cert=Path(pair[0]) if pair[0] else None,
+        key=Path(pair[1]) if pair[1] else None,
+        insecure=verify is False,
+        cacert_source="--cacert" if options.tls.cacert else "cacert of the cloud",
+        cert_source=(
+            "--cert or --key" if options.tls.cert else "cert or key of the cloud"
+        ),
+    )
 
 
 def _region(options: CloudOptions, **overrides: Any) -> "CloudRegion":

@@ -24,6 +24,13 @@ _REFUSED_WITHIN_SECONDS = 10
 # ... or after 60 seconds, if the compute host does not answer.
 _RPC_SECONDS = 55
 
+# enforce_session_timeout: the proxy hangs up when the token expires, by whole seconds
+# and up to one early.  Operators choose whole minutes; the default is ten.
+_TOKEN_SECONDS = 600
+_TOKEN_SECONDS_UNIT = 60
+_EARLY_SECONDS, _LATE_SECONDS = 2.0, 1.0
+_EARLY_SECONDS_OF_URL = 15.0  # it may have been requested a while before
+
 # For the README and the manual page.
 EXIT_STATUSES = (
     (
@@ -102,6 +109,9 @@ class ConnectionSummary:
         bytes_in: payload received.
         close_reason: how it ended, or None if only we have ended it.
         bytes_out: payload sent.
+        names_origin: whether the request had a Host or Origin that the user chose.
+        token_age: seconds since the URL was requested, or if it was given, since the
+            program has known it; None if that is not known.
     """
 
     title: str
@@ -110,6 +120,8 @@ class ConnectionSummary:
     bytes_in: int
     close_reason: CloseReason | None = None
     bytes_out: int = 0
+    names_origin: bool = False
+    token_age: float | None = None
 
     def as_event(self) -> dict[str, Field]:
         """The fields of the event `closed`; `code` is null without a close frame."""
@@ -150,6 +162,23 @@ class ConnectionSummary:
         )
 
     @property
+    def token_lifetime(self) -> int | None:
+        """Seconds after which the cloud seems to end every session, or None.
+
+        With enforce_session_timeout, nova-serialproxy hangs up without a close frame
+        when the token expires.  Only the time gives that away.
+        """
+        if self.token_age is None or not self._ended_without_a_word:
+            return None
+        latest = self.token_age + (
+            _EARLY_SECONDS if self.named else _EARLY_SECONDS_OF_URL
+        )
+        lifetime = int(latest // _TOKEN_SECONDS_UNIT) * _TOKEN_SECONDS_UNIT
+        if lifetime == 0 or self.token_age > lifetime + _LATE_SECONDS:
+            return None
+        return lifetime if self.named or lifetime == _TOKEN_SECONDS else None
+
+    @property
     def _ended_without_a_word(self) -> bool:
         return self.close_reason == CloseReason(None)
 
@@ -168,4 +197,10 @@ def summarize(connection: Connection, target: Target) -> ConnectionSummary:
         bytes_in=connection.bytes_in,
         close_reason=connection.close_reason,
         bytes_out=connection.bytes_out,
+        names_origin=connection.names_origin,
+        token_age=(
+            None
+            if connection.located_at is None
+            else trio.current_time() - connection.located_at
+        ),
     )

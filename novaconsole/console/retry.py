@@ -182,8 +182,10 @@ async def connect_with_retries(
         while True:
             try:
                 address = await source.locate()
+                located_at = trio.current_time()
                 on_address(address)
                 connection = await stack.enter_async_context(connect(address, options))
+                connection.located_at = located_at
                 break
             except NovaConsoleError as exc:
                 pause = policy.after_error(exc)
