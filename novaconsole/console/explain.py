@@ -11,7 +11,7 @@ from novaconsole.console.outcome import ConnectionSummary, Outcome, Reason
 _TARGET_CLOSED = 1000  # however the guest's machine ended
 _STALE = "the token has probably expired or is wrong"
 _REFUSED = "the token was probably refused, or the port has just moved"
-_ORIGIN_REFUSED = "the Origin or Host that was given was probably refused"
+_ORIGIN_REFUSED = "the given Origin or Host was probably refused, or the token"
 _OTHER_ORIGIN = (
     "try without --origin and without Origin and Host of -H; if that does not help, "
 )
@@ -41,7 +41,7 @@ def describe_loss(connection: ConnectionSummary) -> str | None:
     if connection.is_refusal:
         why = _REFUSED if connection.named else _STALE
         if connection.names_origin:
-            why = f"{_ORIGIN_REFUSED}, or {why}"
+            why = _ORIGIN_REFUSED
         return f"{connection.title} dropped the connection at once: {why}"
     if lifetime := connection.token_lifetime:
         return (

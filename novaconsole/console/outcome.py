@@ -7,6 +7,7 @@ it.
 """
 
 import enum
+import math
 import signal
 from dataclasses import dataclass
 
@@ -25,11 +26,13 @@ _REFUSED_WITHIN_SECONDS = 10
 _RPC_SECONDS = 55
 
 # enforce_session_timeout: the proxy hangs up when the token expires, by whole seconds
-# and up to one early.  Operators choose whole minutes; the default is ten.
-_TOKEN_SECONDS = 600
-_TOKEN_SECONDS_UNIT = 60
+# and up to one early.  The default is ten minutes; operators choose from few numbers.
+_DEFAULT_MINUTES = 10
+_MINUTES = {1, 2, 3, 5, _DEFAULT_MINUTES, 15, 20, 30, 45}  # and whole hours
 _EARLY_SECONDS, _LATE_SECONDS = 2.0, 1.0
-_EARLY_SECONDS_OF_URL = 15.0  # it may have been requested a while before
+# A URL that was given may have been requested a while before.
+_EARLY_SECONDS_OF_URL = 4.0
+_EARLY_SECONDS_OF_URL_BY_DEFAULT = 15.0
 
 # For the README and the manual page.
 EXIT_STATUSES = (
@@ -170,13 +173,19 @@ class ConnectionSummary:
         """
         if self.token_age is None or not self._ended_without_a_word:
             return None
-        latest = self.token_age + (
-            _EARLY_SECONDS if self.named else _EARLY_SECONDS_OF_URL
-        )
-        lifetime = int(latest // _TOKEN_SECONDS_UNIT) * _TOKEN_SECONDS_UNIT
-        if lifetime == 0 or self.token_age > lifetime + _LATE_SECONDS:
+        minutes = math.ceil((self.token_age - _LATE_SECONDS) / 60)
+        if minutes not in _MINUTES and (minutes % 60 or not minutes):
             return None
-        return lifetime if self.named or lifetime == _TOKEN_SECONDS else None
+        early = _EARLY_SECONDS
+        if not self.named:
+            is_default = minutes == _DEFAULT_MINUTES
+            early = (
+                _EARLY_SECONDS_OF_URL_BY_DEFAULT
+                if is_default
+                else _EARLY_SECONDS_OF_URL
+            )
+        seconds = minutes * 60
+        return seconds if self.token_age >= seconds - early else None
 
     @property
     def _ended_without_a_word(self) -> bool:

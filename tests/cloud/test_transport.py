@@ -1,13 +1,17 @@
 """HTTP to the cloud: trust and proxy are those of the websocket."""
 
 import base64
+import shutil
 import socket
+import subprocess
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
+import requests
 
 from novaconsole.cloud.config import CloudOptions
 from novaconsole.errors import CloudUnreachable, UsageError
@@ -15,6 +19,7 @@ from novaconsole.network.proxy import Proxy
 from novaconsole.network.target import Target, TLSOptions
 from support.cloud_client import Configure, SecureCloud, console_url, failure
 from support.fake_cloud import FakeCloud, write_clouds
+from support.program import PATIENCE
 from support.servers import refused_port
 
 pytestmark = [
@@ -98,6 +103,27 @@ def http_proxy(to: str = ":9", answer: bytes | None = None) -> Iterator[HttpProx
     finally:
         proxy.close()
         thread.join()
+
+
+@contextmanager
+def microsocks() -> Iterator[int]:
+    """A real SOCKS5 proxy, once it listens."""
+    port = refused_port()
+    with subprocess.Popen(
+        ["microsocks", "-q", "-i", "127.0.0.1", "-p", str(port)]
+    ) as process:
+        try:
+            deadline = time.monotonic() + PATIENCE
+            while True:
+                assert process.poll() is None, "it ended"
+                with suppress(ConnectionRefusedError):
+                    socket.create_connection(("127.0.0.1", port)).close()
+                    break
+                assert time.monotonic() < deadline
+                time.sleep(0.01)  # there is no event for it
+            yield port
+        finally:
+            process.kill()
 
 
 def through(url: str) -> CloudOptions:
@@ -218,6 +244,38 @@ def test_a_proxy_without_a_name_is_named(
     error = failure(options=through("http://proxy.invalid:3128"))
     assert str(error).startswith("cannot connect to the proxy proxy.invalid:3128: ")
     assert "unknown error" not in str(error)
+
+
+@pytest.mark.skipif(
+    shutil.which("microsocks") is None, reason="no microsocks here (Debian: microsocks)"
+)
+@pytest.mark.parametrize("scheme", ["socks5", "socks5h"])
+@pytest.mark.parametrize("tls", [True, False])
+def test_a_socks_proxy_serves_the_cloud_too(
+    secure: SecureCloud, cloud: FakeCloud, configure: Configure, scheme: str, tls: bool
+) -> None:
+    wanted = secure.cloud if tls else cloud
+    if tls:
+        secure.configure(cacert=str(secure.ca))
+    else:
+        cloud.add("vm")
+        configure()
+    with microsocks() as port:
+        url = console_url(options=through(f"{scheme}://127.0.0.1:{port}"))
+    assert url == wanted.console_url
+
+
+def test_a_socks_proxy_without_the_extra_is_wrong_usage(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def missing(*_: object, **__: object) -> None:
+        """As requests does it without PySocks."""
+        raise requests.exceptions.InvalidSchema("Missing dependencies for SOCKS")
+
+    monkeypatch.setattr("requests.adapters.SOCKSProxyManager", missing)
+    with pytest.raises(UsageError) as caught:
+        console_url(options=through("socks5h://127.0.0.1:9"))
+    assert "novaconsole[socks]" in str(caught.value.hint)
 
 
 @pytest.mark.parametrize("tls", [True, False])

@@ -233,13 +233,16 @@ def test_who_gave_an_origin_is_told_that_it_may_be_refused(named: bool) -> None:
         (True, 59.2, "one minute"),
         (True, 3600.1, "60 minutes"),
         (True, 603.0, None),
+        (True, 420.0, None),  # an operator would hardly choose this
+        (True, 7200.0, "120 minutes"),
         (True, 597.0, None),
         (True, 30.0, None),
         (True, 0.5, None),
         (True, None, None),
         (False, 600.0, "10 minutes"),
         (False, 590.0, "10 minutes"),  # requested a while before
-        (False, 300.0, None),
+        (False, 297.0, "5 minutes"),
+        (False, 295.0, None),
         (False, 602.0, None),
     ],
 )
