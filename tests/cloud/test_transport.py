@@ -110,7 +110,8 @@ def microsocks() -> Iterator[int]:
     """A real SOCKS5 proxy, once it listens."""
     port = refused_port()
     with subprocess.Popen(
-        ["microsocks", "-q", "-i", "127.0.0.1", "-p", str(port)]
+        ["microsocks", "-i", "127.0.0.1", "-p", str(port)],
+        stderr=subprocess.DEVNULL,
     ) as process:
         try:
             deadline = time.monotonic() + PATIENCE
