@@ -19,7 +19,7 @@ _PREFIX = b"HTTP/"
 _HOST_VALUE = re.compile(rb"[0-9A-Za-z._:\[\]-]+")
 # The upgrade depends on these; a second one of them, or another, would break it.
 _OURS = {
-    *("connection", "upgrade", "content-length", "transfer-encoding", "te", "trailer"),
+    *("connection", "upgrade", "content-length", "transfer-encoding"),
     *("sec-websocket-key", "sec-websocket-version", "sec-websocket-accept"),
     *("sec-websocket-extensions", "sec-websocket-protocol"),
 }
