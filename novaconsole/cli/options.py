@@ -377,7 +377,7 @@ class Options:
         _option(
             "--proxy",
             metavar="URL",
-            help="HTTP or SOCKS proxy for all [default: $HTTPS_PROXY ...].",
+            help="HTTP or SOCKS proxy [default: $HTTPS_PROXY ...].",
             group=_NETWORK,
         ),
     ] = None
@@ -417,7 +417,7 @@ class Options:
         _option(
             "--cacert",
             metavar="FILE",
-            help="CA certificates, a file or directory [default: $SSL_CERT_FILE ...].",
+            help="CA certificates to trust, a file or directory.",
             group=_TLS,
         ),
     ] = None
