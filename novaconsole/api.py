@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 import trio
 
-from novaconsole.cloud.config import CloudOptions
+from novaconsole.cloud.config import CloudOptions, proxy_of_environment
 from novaconsole.console.connect import ConnectOptions
 from novaconsole.console.explain import describe_loss, suggest
 from novaconsole.console.outcome import summarize
@@ -33,7 +33,6 @@ from novaconsole.errors import ConnectionLost, TimedOut, UsageError
 from novaconsole.guest.command import RemoteCommand
 from novaconsole.guest.expect import Match, OutputBuffer, Patterns
 from novaconsole.guest.login import LoginDialogue
-from novaconsole.network.proxy import choose_proxy
 from novaconsole.network.target import Target, TLSOptions, is_url
 from novaconsole.websocket.close import CloseReason
 from novaconsole.websocket.connection import Connection
@@ -264,8 +263,9 @@ async def connect(
         wait: whether to wait, for as long as it takes, until the server exists and is
             running.
         tls: how to check certificates, the cloud's too; None for the configured way.
-        options: how to connect to the websocket; None for the defaults and the proxy
-            of `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY`.
+        options: how to connect to the websocket, and the proxy for the cloud too; None
+            for the defaults and the proxy of `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY`
+            and `NO_PROXY`.
 
     Raises:
         CloudError: the cloud has no such server, or no console for it.
@@ -277,7 +277,8 @@ async def connect(
     if is_url(server):
         location = ConsoleUrl(Target.parse(server), tls)
     else:
-        location = CloudServer(server, CloudOptions(cloud, region, tls))
+        proxy = options.proxy if options else proxy_of_environment
+        location = CloudServer(server, CloudOptions(cloud, region, tls, proxy))
     async with (
         open_source(location, os.terminal_size((0, 0))) as source,
         open_serial_console(source, options, wait=wait) as console,
@@ -290,9 +291,7 @@ async def open_serial_console(
     source: ConsoleSource, options: ConnectOptions | None = None, *, wait: bool = False
 ) -> AsyncIterator[SerialConsole]:
     """Attach to the console that a source finds; as `connect`, one layer below."""
-    options = options or ConnectOptions(
-        proxy=lambda target: choose_proxy(None, target, os.environ)
-    )
+    options = options or ConnectOptions(proxy=proxy_of_environment)
     policy = RetryPolicy(wait=wait, reconnect=False, renews=source.renews)
     async with connect_with_retries(source, options, policy) as (connection, target):
         yield SerialConsole(connection, target)

@@ -66,7 +66,7 @@ OWNERS = {
     "tty": set[str](),
     "fcntl": {"terminal.tty"},
     "pty": {"console.demo"},
-    "ssl": {"network.tls"},
+    "ssl": {"network.tls", "network.trust"},
     "trio_websocket": {
         *("websocket.client", "websocket.connection", "websocket.server"),
     },
@@ -74,13 +74,19 @@ OWNERS = {
     "h11": {"websocket.connection", "network.http_connect"},  # the upgrade; CONNECT
     "python_socks": {"network.socks"},
     "re2": {"guest.expect"},
-    "openstack": {"cloud.loader", "cloud.login", "cloud.files", "cloud.faults"}
+    "openstack": {
+        "cloud.config",
+        "cloud.loader",
+        "cloud.login",
+        "cloud.files",
+        "cloud.faults",
+    }
     | {"cloud.config_faults"},
     "keystoneauth1": {
-        *("cloud.client", "cloud.loader", "cloud.login"),
+        *("cloud.client", "cloud.loader", "cloud.login", "cloud.transport"),
         *("cloud.faults", "cloud.config_faults"),
     },
-    "requests": {"cloud.response", "cloud.login"},
+    "requests": {"cloud.response", "cloud.login", "cloud.transport"},
     "yaml": {"cloud.files"},
     "typer": {"cli.app", "cli.options"},
 }

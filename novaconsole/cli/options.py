@@ -417,7 +417,7 @@ class Options:
         _option(
             "--cacert",
             metavar="FILE",
-            help="CA certificates to trust for wss:// and the cloud.",
+            help="CA certificates to trust, a file or directory.",
             group=_TLS,
         ),
     ] = None

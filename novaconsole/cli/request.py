@@ -8,6 +8,7 @@ checked without trio is checked first, so that a usage error is reported at once
 import math
 import os
 import re
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -17,9 +18,11 @@ from novaconsole.cli.options import Options
 from novaconsole.commands.validate import (
     check_certificate_files,
     is_server_name,
+    parse_headers,
     proxy_chooser,
 )
 from novaconsole.errors import UsageError
+from novaconsole.network.proxy import Proxy
 from novaconsole.network.target import Target, TLSOptions
 
 if TYPE_CHECKING:
@@ -35,10 +38,6 @@ if TYPE_CHECKING:
 _MAX_URL_BYTES = 64 * 1024
 _CR, _LF = 0x0D, 0x0A
 _CONTROL_CHAR = re.compile(r"\^[?-_a-z]")
-# RFC 9110 section 5.1: a token; section 5.5: no control characters in a value.
-_HEADER = re.compile(
-    r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\x00-\x08\x0a-\x1f\x7f]*)"
-)
 
 
 def requested(options: Options) -> "AttachRequest | RunRequest | CheckRequest":
@@ -66,7 +65,7 @@ def requested(options: Options) -> "AttachRequest | RunRequest | CheckRequest":
 
     tls = TLSOptions(options.cacert, options.cert, options.key, options.insecure)
     check_certificate_files(tls)
-    location = _location(options, target, tls)
+    location = _location(options, target, tls, proxy)
     connect = ConnectOptions(
         timeout=options.connect_timeout,
         keepalive=options.keepalive,
@@ -197,13 +196,7 @@ def _headers(options: Options) -> tuple[tuple[bytes, bytes], ...]:
     lines = options.header or os.environ.get("NOVACONSOLE_HEADER", "").splitlines()
     if options.origin:
         lines = [*lines, f"Origin: {options.origin}"]
-    headers = []
-    for line in lines:
-        match = _HEADER.fullmatch(line)
-        if match is None:
-            raise UsageError("bad header", "write it as -H 'Name: value'")
-        headers.append((match[1].encode(), match[2].strip().encode()))
-    return tuple(headers)
+    return parse_headers(lines)
 
 
 def _patterns(options: Options) -> "Patterns | None":
@@ -236,7 +229,12 @@ def _target(options: Options) -> Target | None:
     return None
 
 
-def _location(options: Options, target: Target | None, tls: TLSOptions) -> "Location":
+def _location(
+    options: Options,
+    target: Target | None,
+    tls: TLSOptions,
+    proxy: Callable[[Target], Proxy | None],
+) -> "Location":
     from novaconsole.cloud.config import CloudOptions
     from novaconsole.console.source import CloudServer, ConsoleUrl, Demo
 
@@ -245,7 +243,8 @@ def _location(options: Options, target: Target | None, tls: TLSOptions) -> "Loca
     if options.demo:
         return Demo()
     assert options.server is not None  # exactly one of the three is given
-    return CloudServer(options.server, CloudOptions(options.cloud, options.region, tls))
+    cloud = CloudOptions(options.cloud, options.region, tls, proxy)
+    return CloudServer(options.server, cloud)
 
 
 def read_line(fd: int, max_bytes: int) -> bytes:

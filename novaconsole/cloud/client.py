@@ -13,12 +13,11 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 from uuid import UUID
 
-from novaconsole.cloud.config import CloudOptions
+from novaconsole.cloud.config import CloudOptions, tls_of
 from novaconsole.cloud.connect import connect
 from novaconsole.cloud.faults import mapped_errors, no_compute_service
 from novaconsole.cloud.response import content, fault_message, not_from_nova
@@ -158,14 +157,7 @@ class Cloud:
         """How to use TLS: the options, or else the configuration of the cloud."""
         if self._login is None:
             return self._options.tls
-        verify, cert = self._login.region.get_requests_verify_args()
-        pair = cert if isinstance(cert, tuple) else (cert, None)
-        return TLSOptions(
-            cacert=Path(verify) if isinstance(verify, str) else None,
-            cert=Path(pair[0]) if pair[0] else None,
-            key=Path(pair[1]) if pair[1] else None,
-            insecure=verify is False,
-        )
+        return tls_of(self._login.region, self._options)
 
     @contextmanager
     def _connected(self) -> "Iterator[Login]":

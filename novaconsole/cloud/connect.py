@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from novaconsole.cloud.config import CloudOptions
+from novaconsole.cloud.config import CloudOptions, tls_of
 from novaconsole.cloud.config_faults import configuration_error
 from novaconsole.cloud.files import file_problem
 from novaconsole.errors import CloudError, NovaConsoleError
@@ -36,9 +36,13 @@ def connect(options: CloudOptions) -> "Login":
     """
     from novaconsole.cloud.loader import Configuration
     from novaconsole.cloud.login import Login
+    from novaconsole.cloud.transport import use_our_transport
 
     with _configuration_errors(options.cloud):
-        return Login(Configuration(options.ask).region(options))
+        region = Configuration(options.ask).region(options)
+        login = Login(region)
+        use_our_transport(login.session, tls_of(region, options), options.proxy)
+        return login
 
 
 @contextmanager

@@ -172,11 +172,15 @@ def _tls_error(exc: BaseException) -> CloudError:
 
 
 def _chain(exc: BaseException) -> Iterator[BaseException]:
-    """An exception and what caused it, down to the first cause."""
+    """An exception and what caused it, down to the first cause.
+
+    urllib3 puts a cause into the arguments in some cases, as through a proxy.
+    """
     cause: BaseException | None = exc
     while cause is not None:
         yield cause
-        cause = cause.__cause__ or cause.__context__
+        inner = (each for each in cause.args if isinstance(each, BaseException))
+        cause = cause.__cause__ or cause.__context__ or next(inner, None)
 
 
 def _in_chain(exc: BaseException, kind: type[_E]) -> _E | None:

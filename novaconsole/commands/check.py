@@ -214,7 +214,9 @@ class _Checkup:
                     if ended.is_set():
                         raise ConnectionLost(
                             f"hung up at once: {connection.close_reason}",
-                            "get a new URL: the token is wrong or has expired, or "
+                            "try without --origin and without Origin and Host of -H"
+                            if connection.names_origin
+                            else "get a new URL: the token is wrong or has expired, or "
                             "the guest's port has moved",
                         )
                     step.detail = "accepted"

@@ -249,7 +249,8 @@ class CloudSource:
         except UsageError as exc:
             raise ConsoleUnavailable(
                 f"the cloud returned no usable console URL: {exc}",
-                "ask its operator to set [serial_console] base_url in nova.conf",
+                "ask its operator to set [serial_console] base_url in nova.conf to "
+                "the ws:// or wss:// URL of nova-serialproxy",
             ) from exc
         is_misdirected = is_loopback(target.host) and not is_loopback(cloud.host or "")
         return ConsoleAddress(target, cloud.tls, is_misdirected)

@@ -1,6 +1,6 @@
 """TLS on a stream to the target, for `wss`.
 
-The only module that touches `ssl`.  How to use TLS is described by
+With `trust.py` the only module that touches `ssl`.  How to use TLS is described by
 `novaconsole.network.target.TLSOptions`, which does not load it.
 """
 
@@ -12,9 +12,10 @@ from datetime import UTC, datetime
 
 import trio
 
-from novaconsole.errors import ConnectError, UsageError
+from novaconsole.errors import ConnectError
 from novaconsole.network.certificate import NOT_TLS, certificate_problem
 from novaconsole.network.target import Target, TLSOptions
+from novaconsole.network.trust import bad_file, trusting_context
 from novaconsole.redaction import printable
 
 
@@ -24,13 +25,7 @@ def tls_context(options: TLSOptions) -> ssl.SSLContext:
     Raises:
         UsageError: a file cannot be read or holds no certificate or key.
     """
-    try:
-        context = ssl.create_default_context(cafile=options.cacert)
-    except (OSError, ssl.SSLError) as exc:
-        raise _bad_file("--cacert", options.cacert, exc) from exc
-    if options.insecure:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
+    context = trusting_context(options)
     if options.cert:
         try:
             context.load_cert_chain(options.cert, options.key)
@@ -38,18 +33,8 @@ def tls_context(options: TLSOptions) -> ssl.SSLContext:
             files = " or ".join(
                 str(file) for file in (options.cert, options.key) if file
             )
-            raise _bad_file("--cert or --key", files, exc) from exc
+            raise bad_file(options.cert_source, files, exc) from exc
     return context
-
-
-def _bad_file(option: str, path: object, exc: OSError) -> UsageError:
-    if not isinstance(exc, ssl.SSLError):
-        reason = exc.strerror
-    elif exc.reason == "KEY_VALUES_MISMATCH":
-        reason = "the key does not match the certificate"
-    else:
-        reason = "not a PEM file"
-    return UsageError(f"{option}: {path}: {reason}")
 
 
 async def start_tls(

@@ -52,6 +52,8 @@ class Connection:
         bytes_out: payload sent.
         is_reading: whether our side is waiting for bytes.
         round_trip: seconds that the latest ping took, or None before the first pong.
+        names_origin: whether the upgrade had a Host or Origin that the user chose.
+        located_at: when its URL was known, on trio's clock, or None.
     """
 
     def __init__(
@@ -67,6 +69,8 @@ class Connection:
         self.opened_at = trio.current_time()
         self.bytes_in = self.bytes_out = 0
         self.round_trip: float | None = None
+        self.names_origin = False
+        self.located_at: float | None = None
 
     @property
     def close_reason(self) -> CloseReason | None:

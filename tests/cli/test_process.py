@@ -142,7 +142,7 @@ def test_control_sequences_in_a_server_name_do_not_reach_the_terminal(
     assert "\x1b" not in done.stderr
 
 
-@pytest.mark.parametrize("url", ["http://127.0.0.1/", "", "ws://127.0.0.1:x/"])
+@pytest.mark.parametrize("url", ["ftp://127.0.0.1/", "", "ws://127.0.0.1:x/"])
 def test_an_unusable_console_url_is_reported_as_a_fault_of_the_cloud(
     run: Runner, cloud: FakeCloud, url: str
 ) -> None:

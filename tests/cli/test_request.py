@@ -63,7 +63,7 @@ WRONG_USAGE = [
     *(
         wrong("--url", f"{url}?token={TOKEN}", says="websocket URL")
         for url in (
-            "http://h/",
+            "ftp://h/",
             "h",
             "ws:///x",
             "ws://h:x/",
@@ -133,7 +133,7 @@ def test_a_bad_log_name_is_reported_before_the_cloud_is_asked(
     assert not cloud.requests
 
 
-@pytest.mark.parametrize("typed", ["", "\n", "vm\n", f"http://h/?token={TOKEN}\n"])
+@pytest.mark.parametrize("typed", ["", "\n", "vm\n", f"ftp://h/?token={TOKEN}\n"])
 def test_a_line_of_standard_input_that_is_not_a_url_is_wrong_usage(
     run: Runner, typed: str
 ) -> None:

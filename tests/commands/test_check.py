@@ -249,7 +249,7 @@ async def test_a_url_that_makes_no_sense_is_the_clouds_fault(
     capfd: pytest.CaptureFixture[str], cloud: FakeCloud
 ) -> None:
     cloud.add("vm")
-    cloud.console_url = "http://no.websocket/"
+    cloud.console_url = "ftp://no.websocket/"
     status, found = await rows(capfd, CloudServer("vm", CloudOptions("fake")))
     assert status == 1
     assert (found[-1]["step"], found[-1]["mark"]) == ("console", "failed")

@@ -118,6 +118,8 @@ class FakeConnection:
         self.opened_at = trio.current_time()
         self.bytes_in = self.bytes_out = 0
         self.round_trip: float | None = None
+        self.names_origin = False
+        self.located_at: float | None = None
         self.answers_pings = True
         self.shown = 0
         self._accepts = trio.Event()
