@@ -133,6 +133,7 @@ def _attach_request(
             reconnect=options.reconnect,
             history=options.history,
             until=patterns,
+            reads_stdin=patterns is None or options.stdin,
             read_only=options.read_only,
         ),
         log=LogOptions(

@@ -209,7 +209,7 @@ async def end_when_unread(session: Session, output: RedirectedOutput) -> None:
 
 
 def _piped_input(stdio: Stdio, options: SessionOptions) -> PipedInput | None:
-    if stdio.piped is None or options.read_only:
+    if stdio.piped is None or options.read_only or not options.reads_stdin:
         return None
     return PipedInput(stdio.piped)
 

@@ -118,7 +118,9 @@ class ConnectLoop:
             # Nothing sent and nothing received: there was no console at all.
             was_used = lost.bytes_out > 0 or not lost.is_refusal
             if session.input_has_ended and was_used:
-                session.end(Outcome(Reason.INPUT_ENDED))
+                # What the guest had still to say may be lost with the connection.
+                is_all = lost.close_reason is not None and lost.close_reason.is_orderly
+                session.end(Outcome(Reason.INPUT_ENDED if is_all else Reason.CLOSED))
                 return
             pause = policy.after_connection(lost, by_hand=by_hand)
             if pause is None:

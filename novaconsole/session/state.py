@@ -39,6 +39,7 @@ class SessionOptions:
         reconnect: whether to attach again when the connection is lost.
         history: lines of the console log to show first.
         until: output that ends the session, or None.
+        reads_stdin: whether standard input that is no terminal is for the guest.
         read_only: whether nothing may be sent to the guest.
     """
 
@@ -49,6 +50,7 @@ class SessionOptions:
     reconnect: bool = False
     history: int = 0
     until: Patterns | None = None
+    reads_stdin: bool = True
     read_only: bool = False
 
 
