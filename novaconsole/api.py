@@ -237,6 +237,10 @@ class SerialConsole:
 
     def _lost(self) -> ConnectionLost:
         """The error that says how the connection ended."""
+        if self._connection.closed_here:
+            return ConnectionLost(
+                f"the connection to {self.title} has been closed here"
+            )
         connection = summarize(self._connection, self._target)
         message = describe_loss(connection)
         return ConnectionLost(

@@ -20,7 +20,7 @@ session ended.  So the terminal is restored before anything that may take time.
 
 import signal
 from collections.abc import AsyncIterator
-from contextlib import closing
+from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import ClassVar, Literal
@@ -38,6 +38,7 @@ from novaconsole.console.source import (
     open_source,
 )
 from novaconsole.errors import TimedOut
+from novaconsole.session.answers import ANSWER_SECONDS, HASTY_ANSWER_SECONDS
 from novaconsole.session.closing import say_why
 from novaconsole.session.connect_loop import ConnectLoop
 from novaconsole.session.display import Display
@@ -128,7 +129,10 @@ async def _run_session(
             policy = RetryPolicy(
                 wait=options.wait, reconnect=options.reconnect, renews=source.renews
             )
-            display = Display(stdio.screen, recording)
+            marks_pastes = stdio.marks_pastes and options.escape is not None
+            display = Display(stdio.screen, recording, marks_pastes=marks_pastes)
+            if stdio.keyboard is not None:
+                stdio.keyboard.on_raw = display.mark_pastes
             queue = NoticeQueue(notices, stdio.messages)
             loop = ConnectLoop(
                 session,
@@ -146,8 +150,11 @@ async def _run_session(
             nursery.start_soon(log.keep_up, name="log")
             await nursery.start(loop.stay_attached, name="websocket")
             if session.outcome is None:
-                with queue.open(), stdio.raw(), closing(display):
-                    async with trio.open_nursery() as attached:
+                with queue.open(), stdio.raw():
+                    async with (
+                        _late_answers_taken(session, stdio, display),
+                        trio.open_nursery() as attached,
+                    ):
                         session.begun.set()
                         attached.start_soon(queue.show, name="notices")
                         if stdio.keyboard is not None:
@@ -206,6 +213,23 @@ async def end_when_unread(session: Session, output: RedirectedOutput) -> None:
     """End the session when the reader of standard output has gone."""
     await output.wait_reader_gone()
     session.end(Outcome(Reason.OUTPUT_CLOSED))
+
+
+@asynccontextmanager
+async def _late_answers_taken(
+    session: Session, stdio: Stdio, display: Display
+) -> AsyncIterator[None]:
+    """On leaving, close the display; answers to the guest are not for the shell."""
+    try:
+        with closing(display):
+            yield
+    finally:
+        outcome = session.outcome
+        is_hasty = outcome is None or outcome.reason in (Reason.QUIT, Reason.SIGNAL)
+        if stdio.keyboard is not None and stdio.keyboard.is_raw:
+            await display.due_answers.take(
+                stdio.keyboard, HASTY_ANSWER_SECONDS if is_hasty else ANSWER_SECONDS
+            )
 
 
 def _piped_input(stdio: Stdio, options: SessionOptions) -> PipedInput | None:

@@ -8,6 +8,7 @@ Redirected streams are shared with other processes, so their flags stay untouche
 """
 
 import os
+import re
 import stat
 from collections.abc import Iterator
 from contextlib import (
@@ -27,6 +28,8 @@ from novaconsole.terminal.tty import Terminal, open_controlling_terminal, open_t
 
 _READ_BYTES = 64 * 1024
 _SHARED_WRITE_BYTES = 512  # _POSIX_PIPE_BUF
+# Names in TERM of what knows no bracketed paste; some of them would print it.
+_OLD_TERMINALS = re.compile(r"vt[0-9]|(dumb|unknown|ansi|linux|cons[0-9]+|sun|)(-|$)")
 _FILE_BYTES = 1024 * 1024  # a file accepts everything at once
 
 
@@ -187,6 +190,13 @@ class Stdio:
     def raw(self) -> AbstractContextManager[None]:
         """Raw mode on the keyboard, if there is one."""
         return self.keyboard.raw() if self.keyboard else nullcontext()
+
+    @property
+    def marks_pastes(self) -> bool:
+        """Whether the keyboard's terminal can be told on the screen to mark pastes."""
+        term = os.environ.get("TERM", "")
+        is_one = self.keyboard is not None and self.screen is self.keyboard
+        return is_one and _OLD_TERMINALS.match(term) is None
 
     def size(self) -> os.terminal_size:
         """The size of the terminal; both 0 if there is none."""

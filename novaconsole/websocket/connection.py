@@ -52,6 +52,7 @@ class Connection:
         bytes_out: payload sent.
         is_reading: whether our side is waiting for bytes.
         round_trip: seconds that the latest ping took, or None before the first pong.
+        closed_here: whether we have closed it, while it was open.
     """
 
     def __init__(
@@ -66,6 +67,7 @@ class Connection:
         self.title = title
         self.opened_at = trio.current_time()
         self.bytes_in = self.bytes_out = 0
+        self.closed_here = False
         self.round_trip: float | None = None
 
     @property
@@ -164,6 +166,7 @@ class Connection:
 
     async def aclose(self, reason: str | None = None) -> None:
         """Send a close frame, and wait for the peer's within the limit."""
+        self.closed_here |= self.close_reason is None
         with trio.move_on_after(
             self._close_seconds, shield=True
         ) as self._closing_handshake:
