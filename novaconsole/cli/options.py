@@ -238,7 +238,7 @@ class Options:
             "--close-wait",
             metavar="SECONDS",
             min=0,
-            help="Seconds of silence after piped input.",
+            help="Seconds to wait after piped input.",
             group=_SESSION,
         ),
     ] = 0.5

@@ -37,7 +37,7 @@ from novaconsole.console.source import (
     ConsoleSource,
     open_source,
 )
-from novaconsole.errors import TimedOut
+from novaconsole.errors import OutputFailed, TimedOut, in_words
 from novaconsole.session.answers import ANSWER_SECONDS, HASTY_ANSWER_SECONDS
 from novaconsole.session.closing import say_why
 from novaconsole.session.connect_loop import ConnectLoop
@@ -111,14 +111,21 @@ async def _run_session(
     signals: AsyncIterator[int],
 ) -> tuple[Outcome, ConnectionSummary | None]:
     """Run the session; how it ended, and what is known of its last connection."""
+    incomplete: list[str] = []
+
+    def on_error(text: str) -> None:
+        incomplete.append(text)
+        notices.say(text)
+
     with (
         # First: it may be refused, because of what is in its file.
-        open_recording(
-            request.recording, lambda: source.title, notices.say
-        ) as recording,
-        open_log(request.log, source.title, notices.say) as log,
+        open_recording(request.recording, lambda: source.title, on_error) as recording,
+        open_log(request.log, source.title, on_error) as log,
         open_stdio(keyboard_from_terminal=request.keyboard_from_terminal) as stdio,
     ):
+        for file in (log, recording):
+            if file is not None and file.exposure is not None:
+                notices.say(file.exposure)
         options = request.session
         if stdio.keyboard is None:
             options = replace(options, escape=None)  # piped input is data
@@ -171,7 +178,18 @@ async def _run_session(
                         if stdio.watched is not None:
                             attached.start_soon(end_when_unread, session, stdio.watched)
     assert session.outcome is not None
-    return session.outcome, session.last
+    return _with_losses(session.outcome, incomplete), session.last
+
+
+def _with_losses(outcome: Outcome, incomplete: list[str]) -> Outcome:
+    """A session that nobody ended by hand is no success if its log is incomplete."""
+    if not incomplete or outcome.exit_status or outcome.reason is Reason.QUIT:
+        return outcome
+    error = OutputFailed(
+        f"not all output was kept: {incomplete[0]}",
+        "free space, or give a file on another disk",
+    )
+    return Outcome(Reason.FAILED, error=error)
 
 
 # ---- tasks
@@ -205,7 +223,7 @@ async def end_after(session: Session, seconds: float) -> None:
     """End the session when its time has run out."""
     await trio.sleep(seconds)
     what = "no match" if session.options.until else "not over"
-    error = TimedOut(f"{what} within {seconds:g} seconds")
+    error = TimedOut(f"{what} within {in_words(seconds)}")
     session.end(Outcome(Reason.TIMED_OUT, error=error))
 
 

@@ -28,6 +28,7 @@ from novaconsole.errors import (
     ConnectError,
     ConnectionLost,
     NovaConsoleError,
+    in_words,
 )
 from novaconsole.events import Field
 from novaconsole.network.target import Target, TLSOptions
@@ -241,7 +242,7 @@ class _Checkup:
             await connection.ping()
         if connection.round_trip is None:
             raise ConnectError(
-                f"no answer to a ping within {_PING_SECONDS:g} seconds",
+                f"no answer to a ping within {in_words(_PING_SECONDS)}",
                 "tell the cloud's operator: the server's compute host may be down",
             )
         milliseconds = connection.round_trip * 1000

@@ -8,6 +8,7 @@ Leaving that nursery closes the connection.
 """
 
 import math
+from dataclasses import replace
 
 import trio
 
@@ -140,6 +141,8 @@ class ConnectLoop:
         limit = math.inf if self._piped is None else 0
         send, receive = trio.open_memory_channel[bytes](limit)
         attachment = Attachment(connection, target, send)
+        if self._has_announced:
+            attachment = replace(attachment, may_show=trio.Event())
         session.attach(attachment)
         self._mark(
             f"attached {'again ' if self._has_announced else ''}to {target.title}"
@@ -195,6 +198,9 @@ class ConnectLoop:
             await attachment.output_came.wait()
         self._told = None
         self._session.notices.say(f"connected again to: {attachment.target}")
+        # Before the first output, not in the middle of the guest's line.
+        await self._session.notices.flush()
+        attachment.may_show.set()
 
     def _tell(self, text: str) -> None:
         """Say what is being waited for, when that changes."""

@@ -79,15 +79,23 @@ class RedirectedInput:
 
     def __init__(self, fd: int) -> None:
         self._fd = fd
+        self._is_file = stat.S_ISREG(os.fstat(fd).st_mode)
 
     async def receive_some(self, max_bytes: int = _READ_BYTES) -> bytes:
         """Wait for data; an empty result is the end."""
+        # Reading a file or /dev/null returns at once.  epoll refuses both; kqueue takes
+        # a file, but does not report its end, and refuses some devices (not tried).
+        if not (self._is_file or await self._has_no_event()):
+            return os.read(self._fd, max_bytes)
+        return await trio.to_thread.run_sync(os.read, self._fd, max_bytes)
+
+    async def _has_no_event(self) -> bool:
+        """Wait for data; whether that cannot be waited for."""
         try:
             await trio.lowlevel.wait_readable(self._fd)
-        except PermissionError:
-            # epoll refuses files and /dev/null; reading these returns at once.
-            return await trio.to_thread.run_sync(os.read, self._fd, max_bytes)
-        return os.read(self._fd, max_bytes)
+        except OSError:
+            return True
+        return False
 
 
 class RedirectedOutput:
@@ -108,7 +116,9 @@ class RedirectedOutput:
     def __init__(self, fd: int) -> None:
         self._fd = fd
         self._private = False
-        if stat.S_ISFIFO(os.fstat(fd).st_mode):
+        mode = os.fstat(fd).st_mode
+        self._is_file = stat.S_ISREG(mode)
+        if stat.S_ISFIFO(mode):
             with suppress(OSError):
                 self._fd = reopen(fd, os.O_WRONLY)
                 self._private = True
@@ -132,12 +142,12 @@ class RedirectedOutput:
 
     async def _wait_room(self) -> int:
         """Wait until a write does not block; the number of bytes it may have."""
-        try:
-            await trio.lowlevel.wait_writable(self._fd)
-        except PermissionError:  # epoll refuses files
-            await trio.lowlevel.checkpoint()
-            return _FILE_BYTES
-        return _SHARED_WRITE_BYTES
+        if not self._is_file:
+            with suppress(OSError):  # epoll and kqueue refuse some devices
+                await trio.lowlevel.wait_writable(self._fd)
+                return _SHARED_WRITE_BYTES
+        await trio.lowlevel.checkpoint()
+        return _FILE_BYTES
 
     def write_now(self, data: bytes) -> None:
         """Nothing: what undoes the modes of a terminal is of no use here."""

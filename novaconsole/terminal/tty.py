@@ -8,6 +8,7 @@ descriptor keeps its flags.
 import fcntl
 import os
 import signal
+import subprocess
 import sys
 import termios
 from collections.abc import Callable, Iterator
@@ -24,6 +25,7 @@ _READ_BYTES = 64 * 1024
 _BURST_READS = 1024  # before other tasks run
 _FOREGROUND_POLL_SECONDS = 0.25
 _PROBE = b"\0"
+_PS_SECONDS = 2.0
 _OPEN_FLAGS = os.O_RDWR | os.O_NOCTTY
 
 _Modes = list[Any]  # what termios.tcgetattr returns
@@ -250,8 +252,26 @@ def open_controlling_terminal() -> Terminal | None:
     """The terminal that the job belongs to, or None if it has none, as under cron."""
     flags = _OPEN_FLAGS | os.O_NONBLOCK | os.O_CLOEXEC
     with suppress(OSError):
-        return Terminal(os.open("/dev/tty", flags), private=True)
+        return Terminal(os.open(_controlling_terminal(), flags), private=True)
     return None
+
+
+def _controlling_terminal() -> str:
+    """The name of the terminal that the job belongs to.
+
+    On macOS neither kqueue nor poll takes /dev/tty, but they take the terminal by its
+    own name, which ps knows (not tried there).
+    """
+    if sys.platform.startswith("linux"):
+        return "/dev/tty"
+    with suppress(OSError, subprocess.SubprocessError):
+        command = ["ps", "-o", "tty=", "-p", str(os.getpid())]
+        output = subprocess.check_output(  # noqa: S603 # the arguments are ours
+            command, text=True, timeout=_PS_SECONDS
+        )
+        if output.strip(" ?-\n"):
+            return f"/dev/{output.strip()}"
+    return "/dev/tty"
 
 
 def set_size(fd: int, size: os.terminal_size) -> None:

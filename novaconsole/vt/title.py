@@ -15,7 +15,7 @@ _PUSH, _POP = b"\x1b[22;0t", b"\x1b[23;0t"
 _NUMBERS = (b"0", b"1", b"2")  # icon and title, icon, title
 # Not after another ESC: tmux's pass-through doubles it, inside a string.
 _SETS = re.compile(rb"(?<!\x1b)(?:\x1b\]|\xc2\x9d)[012];")
-_STARTS = re.compile(rb"\x1b(?:\][012]?)?\Z")
+_STARTS = re.compile(rb"(?:(?<!\x1b)\x1b(?:\][012]?)?|\xc2\x9d[012]?)\Z")
 _LONGEST_START = 3
 
 
@@ -47,7 +47,8 @@ class Titles:
                 self._is_kept = True
                 at = found.start()
                 return data, data[:at] + _PUSH + data[at:]
-        if b"\x1b" in data[-_LONGEST_START:]:
+        tail = data[-_LONGEST_START:]
+        if b"\x1b" in tail or b"\x9d" in tail:
             start = _STARTS.search(data, max(0, len(data) - _LONGEST_START))
             if start is not None:
                 self._held = start[0]

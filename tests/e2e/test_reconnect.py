@@ -500,3 +500,20 @@ def test_a_refusal_is_an_error_even_with_empty_input(tmp_path: Path) -> None:
         status, output = shell.run(f"novaconsole -w 5 {guest.url} < /dev/null")
         assert status == 3
         assert b"dropped the connection at once" in output
+
+
+def test_that_it_is_connected_again_is_said_before_the_guests_line(
+    tmp_path: Path,
+) -> None:
+    with Guest(greeting=b"lo") as guest, Shell(tmp_path) as shell, unchanged(shell):
+        shell.attach(f"--reconnect {guest.url}")
+        shell.expect(b"lo")
+        guest.greeting = b"vm lo"
+        guest.drop()
+        shell.expect(b"connected again to: ")
+        shell.expect(b"\r\nvm lo")
+        guest.send(b"gin: ")
+        shell.expect(b"gin: ")
+        shell.type(b"\r~.")
+        assert shell.prompt() == 0
+        assert b"\r\nvm login: " in shell.output

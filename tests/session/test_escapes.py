@@ -53,7 +53,7 @@ BITS = [
 ]
 STARTS = [b"\r~", b"\n~", b"\r~\x1b[", b"\r~\x1b]"] * 6
 TYPING = st.lists(
-    st.sampled_from([*BITS, *BITS, *STARTS, *REPLIES.values(), *TYPED.values()]),
+    st.sampled_from([*BITS, *BITS, *STARTS, *REPLIES.values(), *TYPED_ALONE.values()]),
     max_size=24,
 ).map(b"".join) | st.binary(max_size=60)
 TYPING_WITHOUT_ESC = TYPING.map(lambda data: data.replace(b"\x1b", b"~"))
