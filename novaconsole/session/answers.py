@@ -20,7 +20,7 @@ from novaconsole.vt.replies import ReplyMatcher, State
 # A terminal that has not answered by then does not know the query.
 _DUE_SECONDS = 2.0
 # How long to wait for answers when the user wants to leave at once, and otherwise.
-HASTY_ANSWER_SECONDS = 0.1
+HASTY_ANSWER_SECONDS = 0.08
 ANSWER_SECONDS = 0.5
 _SHORTEST_ANSWER = 4  # ESC [ 0 n
 _BURST_SECONDS = 0.002
