@@ -151,7 +151,7 @@ def test_with_wait_it_goes_from_no_server_to_its_prompt(
 
 @pytest.mark.parametrize(
     ("options", "says"),
-    [(UNTIL, "no match within 1 seconds"), ((), "not over within 1 seconds")],
+    [(UNTIL, "no match within 1 second"), ((), "not over within 1 second")],
 )
 def test_a_timeout_is_status_124(
     tmp_path: Path, options: tuple[str, ...], says: str
@@ -175,7 +175,7 @@ def test_the_timeout_includes_the_wait_for_an_answer(tmp_path: Path) -> None:
         piped(tmp_path, *UNTIL, f"--timeout={SOON}", guest.url) as process,
     ):
         assert process.wait(PATIENCE) == 124
-        assert lines_of(process) == ["novaconsole: no match within 1 seconds"]
+        assert lines_of(process) == ["novaconsole: no match within 1 second"]
 
 
 def test_the_timeout_includes_the_wait_for_a_server(
@@ -185,7 +185,7 @@ def test_the_timeout_includes_the_wait_for_a_server(
     command = f"novaconsole --wait --timeout {SOON} vm < /dev/null"
     status, output = shell.run(command)
     assert status == 124
-    assert output.endswith(b"novaconsole: not over within 1 seconds\r\n")
+    assert output.endswith(b"novaconsole: not over within 1 second\r\n")
 
 
 def test_the_timeout_ends_a_session_on_a_terminal(tmp_path: Path) -> None:
