@@ -29,7 +29,7 @@ from novaconsole.console.source import (
     ConsoleUrl,
     open_source,
 )
-from novaconsole.errors import ConnectionLost, TimedOut, UsageError
+from novaconsole.errors import ConnectionLost, TimedOut, UsageError, in_words
 from novaconsole.guest.command import RemoteCommand
 from novaconsole.guest.expect import Match, OutputBuffer, Patterns
 from novaconsole.guest.login import LoginDialogue
@@ -145,8 +145,8 @@ class SerialConsole:
                 self._output.feed(await self.receive())
             return match
         raise TimedOut(
-            f"no match for {' or '.join(map(repr, patterns))} within {timeout:g} "
-            "seconds",
+            f"no match for {' or '.join(map(repr, patterns))} within "
+            f"{in_words(timeout)}",
             f"look at the last output: {self._output.tail!r}",
         )
 
@@ -207,7 +207,7 @@ class SerialConsole:
                 shell.interrupt(trio.current_time())
                 await self._drive(shell, show or collect)
             raise TimedOut(
-                f"the command has not ended within {timeout:g} seconds",
+                f"the command has not ended within {in_words(timeout)}",
                 str(shell.error) if shell.error else None,
             )
         if shell.error is not None:
@@ -238,10 +238,9 @@ class SerialConsole:
         """The error that says how the connection ended."""
         connection = summarize(self._connection, self._target)
         message = describe_loss(connection)
-        return ConnectionLost(
-            message or f"the connection to {self.title} is closed",
-            suggest(connection, None),
-        )
+        if message is None or self._connection.closed_here:
+            return ConnectionLost(f"the connection to {self.title} is closed")
+        return ConnectionLost(message, suggest(connection, None))
 
 
 @asynccontextmanager

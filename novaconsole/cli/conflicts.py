@@ -95,6 +95,7 @@ RULES: tuple[Rule, ...] = (
         "--run",
         ("--until", "--read-only", "--reconnect", "--history", "--log", "--record"),
     ),
+    Excludes("--stdin", ("--run", "--read-only")),
     Excludes("--insecure", ("--cacert",)),
     Requires("--key", ("--cert",)),
     ExactlyOne(

@@ -238,7 +238,7 @@ class Options:
             "--close-wait",
             metavar="SECONDS",
             min=0,
-            help="Seconds of silence after piped input ends before disconnecting.",
+            help="Seconds to wait after piped input.",
             group=_SESSION,
         ),
     ] = 0.5
@@ -264,6 +264,15 @@ class Options:
             group=_UNATTENDED,
         ),
     ] = None
+    stdin: Annotated[
+        bool,
+        _option(
+            "-i",
+            "--stdin",
+            help="Read standard input also with --until.",
+            group=_UNATTENDED,
+        ),
+    ] = False
     read_only: Annotated[
         bool,
         _option("--read-only", help="Send nothing to the guest.", group=_UNATTENDED),

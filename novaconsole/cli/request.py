@@ -9,12 +9,12 @@ import math
 import os
 import re
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from novaconsole.cli.conflicts import check_conflicts
 from novaconsole.cli.options import Options
+from novaconsole.cli.password import MAX_LINE_BYTES, guest_password, read_line
 from novaconsole.commands.validate import (
     check_certificate_files,
     is_server_name,
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 
     Location = ConsoleUrl | CloudServer | Demo
 
-_MAX_URL_BYTES = 64 * 1024
 _CR, _LF = 0x0D, 0x0A
 _CONTROL_CHAR = re.compile(r"\^[?-_a-z]")
 
@@ -96,7 +95,7 @@ def _run_request(
         connect=connect,
         command=options.run,
         login=options.login,
-        password=_password(options),
+        password=guest_password(options),
         timeout=math.inf if options.timeout is None else options.timeout,
         wait=options.wait,
     )
@@ -132,6 +131,7 @@ def _attach_request(
             reconnect=options.reconnect,
             history=options.history,
             until=patterns,
+            reads_stdin=patterns is None or options.stdin,
             read_only=options.read_only,
         ),
         log=LogOptions(
@@ -189,6 +189,10 @@ def _check_seconds(options: Options) -> None:
     ):
         if seconds is not None and math.isnan(seconds):
             raise UsageError(f"{name} must be a number of seconds")
+        if seconds == 0 and name in ("--timeout", "--connect-timeout"):
+            raise UsageError(
+                f"{name} must be more than 0", f"leave out {name} to use the default"
+            )
 
 
 def _headers(options: Options) -> tuple[tuple[bytes, bytes], ...]:
@@ -210,6 +214,12 @@ def _patterns(options: Options) -> "Patterns | None":
 
 
 def _check_files(options: Options) -> None:
+    for name, path in (("--log", options.log), ("--record", options.record)):
+        if path is not None and str(path) == "-":
+            raise UsageError(
+                f"{name} cannot write to standard output, which has the guest's output",
+                f"send the output there by redirection, or name a file: {name} ./-",
+            )
     if options.record is not None and options.record == options.log:
         raise UsageError("--log and --record cannot write to the same file")
     pem = {"--cacert": options.cacert, "--cert": options.cert, "--key": options.key}
@@ -221,7 +231,7 @@ def _check_files(options: Options) -> None:
 def _target(options: Options) -> Target | None:
     """Return the URL to attach to, or None if a cloud or the demo gives it."""
     if options.url == "-":
-        return Target.parse(os.fsdecode(read_line(0, _MAX_URL_BYTES)))
+        return Target.parse(os.fsdecode(read_line(0, MAX_LINE_BYTES)))
     if options.url:
         return Target.parse(options.url)
     if options.server and not is_server_name(options.server):
@@ -245,54 +255,3 @@ def _location(
     assert options.server is not None  # exactly one of the three is given
     cloud = CloudOptions(options.cloud, options.region, tls, proxy)
     return CloudServer(options.server, cloud)
-
-
-def read_line(fd: int, max_bytes: int) -> bytes:
-    """Read one line and nothing after it; blocks.
-
-    The rest is left for the session, so nothing may be buffered.
-
-    Args:
-        fd: where to read.
-        max_bytes: stop there if the line is longer.
-
-    Returns:
-        The line without its end, or what comes before the end of the input.
-    """
-    line = bytearray()
-    while len(line) < max_bytes:
-        byte = os.read(fd, 1)
-        if byte in (b"", b"\n"):
-            break
-        line += byte
-    return bytes(line)
-
-
-def _password(options: Options) -> str | None:
-    """Return the guest's password, or None without one and a terminal to ask on.
-
-    It cannot be given on the command line, which every user of the machine can read.
-    """
-    file = options.password_file
-    if file is not None:
-        try:
-            return os.fsdecode(file.read_bytes().split(b"\n")[0].rstrip(b"\r"))
-        except OSError as exc:
-            message = f"--password-file: cannot read {file}: {exc.strerror}"
-            raise UsageError(message) from exc
-    password = os.environ.get("NOVACONSOLE_PASSWORD")
-    if password is None and options.login is not None:
-        with suppress(OSError):  # no controlling terminal
-            os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY))
-            password = _ask_password(options.login)
-    return password
-
-
-def _ask_password(login: str) -> str:
-    from getpass import getpass
-
-    try:
-        return getpass(f"password of {login} in the guest: ")
-    except EOFError:  # Ctrl-D: as Ctrl-C, but the terminal is still in the prompt
-        os.write(2, b"\n")
-        raise KeyboardInterrupt from None

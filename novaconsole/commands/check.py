@@ -31,6 +31,7 @@ from novaconsole.errors import (
     ConnectionLost,
     NovaConsoleError,
     TimedOut,
+    in_words,
 )
 from novaconsole.events import Field
 from novaconsole.network.target import Target, TLSOptions
@@ -236,7 +237,7 @@ class _Checkup:
             await connection.ping()
         if connection.round_trip is None:
             raise ConnectError(
-                f"no answer to a ping within {_PING_SECONDS:g} seconds",
+                f"no answer to a ping within {in_words(_PING_SECONDS)}",
                 "tell the cloud's operator: the server's compute host may be down",
             )
         milliseconds = connection.round_trip * 1000

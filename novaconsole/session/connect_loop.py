@@ -8,6 +8,7 @@ Leaving that nursery closes the connection.
 """
 
 import math
+from dataclasses import replace
 
 import trio
 
@@ -124,7 +125,9 @@ class ConnectLoop:
             # Nothing sent and nothing received: there was no console at all.
             was_used = lost.bytes_out > 0 or not lost.is_refusal
             if session.input_has_ended and was_used:
-                session.end(Outcome(Reason.INPUT_ENDED))
+                # What the guest had still to say may be lost with the connection.
+                is_all = lost.close_reason is not None and lost.close_reason.is_orderly
+                session.end(Outcome(Reason.INPUT_ENDED if is_all else Reason.CLOSED))
                 return
             pause = policy.after_connection(lost, by_hand=by_hand)
             if pause is None:
@@ -146,6 +149,8 @@ class ConnectLoop:
         limit = math.inf if self._piped is None else 0
         send, receive = trio.open_memory_channel[bytes](limit)
         attachment = Attachment(connection, target, send)
+        if self._has_announced:
+            attachment = replace(attachment, may_show=trio.Event())
         session.attach(attachment)
         self._mark(
             f"attached {'again ' if self._has_announced else ''}to {target.title}"
@@ -200,6 +205,9 @@ class ConnectLoop:
         with trio.move_on_after(SETTLED_SECONDS):
             await attachment.output_came.wait()
         self._outage.attached(str(attachment.target))
+        # Before the first output, not in the middle of the guest's line.
+        await self._session.notices.flush()
+        attachment.may_show.set()
         await trio.sleep_until(attachment.connection.opened_at + GOOD_SECONDS)
         self._outage.lasted(str(attachment.target))
 

@@ -74,6 +74,7 @@ VARIABLES: dict[str, tuple[str, Sequence[str], str]] = {
     "escape": ("ab", (), "escape"),
     "until": ("a\n(", (), "bad regular expression '('"),
     "timeout": ("nan", (), "--timeout"),
+    "stdin": ("perhaps", (), "stdin"),
     "read_only": ("perhaps", (), "read-only"),
     "run": ("true", ("--reconnect",), "--reconnect cannot be used with --run"),
     "login": ("root", (), "--login requires --run"),

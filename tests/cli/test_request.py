@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 
 from cli.runner import SECONDS, TOKEN, URL, Runner, assert_wrong_usage
 from novaconsole.cli.options import Options
-from novaconsole.cli.request import parse_escape_char, read_line, requested
+from novaconsole.cli.password import read_line
+from novaconsole.cli.request import parse_escape_char, requested
 from novaconsole.errors import UsageError
 from novaconsole.session.escapes import show_char
 from support.fake_cloud import FakeCloud
