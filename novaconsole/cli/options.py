@@ -282,10 +282,18 @@ class Options:
         _option(
             "--login",
             metavar="USER",
-            help="With --run, log in as USER if the guest asks.",
+            help="With --run, run COMMAND as USER, and log in if the guest asks.",
             group=_UNATTENDED,
         ),
     ] = None
+    force_login: Annotated[
+        bool,
+        _option(
+            "--force-login",
+            help="If another user than USER is logged in, log that user out first.",
+            group=_UNATTENDED,
+        ),
+    ] = False
     password_file: Annotated[
         Path | None,
         _option(
