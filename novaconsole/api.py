@@ -200,14 +200,16 @@ class SerialConsole:
         async def collect(data: bytes) -> None:
             collected.extend(data)
 
-        begun = trio.current_time()
+        deadline = trio.current_time() + timeout
         screen = await self._screen_use(timeout)
-        now = trio.current_time()
+        dialogue = LoginDialogue(login, password, trio.current_time(), screen)
         mark = f"nc{secrets.token_hex(8)}"
-        dialogue = LoginDialogue(login, password, now, screen)
-        remote = RemoteCommand(command, mark, dialogue, force_login)
         status = await run_to_end(
-            self, remote, timeout - (now - begun), show or collect
+            self,
+            RemoteCommand(command, mark, dialogue, force_login),
+            show or collect,
+            deadline=deadline,
+            timeout=timeout,
         )
         return Completed(status, bytes(collected))
 

@@ -29,21 +29,27 @@ class ByteConsole(Protocol):
 
 
 async def run_to_end(
-    console: ByteConsole, command: RemoteCommand, timeout: float, show: Show
+    console: ByteConsole,
+    command: RemoteCommand,
+    show: Show,
+    *,
+    deadline: float,
+    timeout: float,
 ) -> int:
     """Run a command, interrupt it if need be, and return its status.
 
     Args:
         console: leads to the guest.
         command: has not begun.
-        timeout: seconds for everything; then the command is interrupted.
         show: called with the output as it arrives.
+        deadline: when to interrupt it, on trio's clock.
+        timeout: the seconds that there were until then, for the message.
 
     Raises:
         NovaConsoleError: it has no status; the error tells whether it was started.
     """
     try:
-        with trio.move_on_after(timeout) as scope:
+        with trio.move_on_at(deadline) as scope:
             await _drive(console, command, show)
     except BaseException as exc:  # a cancellation, too
         if isinstance(exc, NovaConsoleError):

@@ -9,10 +9,9 @@ ended.  So:
 2. One line is typed there, the loader: an `sh` that switches the tty's echo off, and
    says so with a mark (marks.py).
 3. The loader reads the script (script.py), line by line, and acknowledges each with a
-   mark.  A line that got lost is noticed in this way and typed again, and the tty's
-   input queue, which drops what it has no room for, never holds more than one.
-4. The script finds out whether it runs as the user that was asked for.  If not, the
-   shell is somebody else's, and is left alone or logged out.
+   mark.  A line that got lost is noticed in this way, and the tty's input queue, which
+   drops what it has no room for, never holds more than one.
+4. The script stops unless it runs as the user that was asked for.
 5. The script runs the command.  It prints a mark before the command's output, and
    after it one with the exit status; that one twice, because the kernel may print into
    one of them.
@@ -85,8 +84,6 @@ class RemoteCommand:
         self.started: bool | None = False
         self.error: GuestNotReady | None = None
 
-    # ---- the caller's side
-
     @property
     def is_over(self) -> bool:
         """Whether there is nothing more to do."""
@@ -132,13 +129,14 @@ class RemoteCommand:
         if self._phase is _Phase.FINDING:
             self._login.feed(data, now)
             return
-        self._getty.feed(data, now)
         if self._phase is _Phase.LEAVING:
             self._deadline = min(self._give_up_at, now + _QUIET_SECONDS)
         for event in self._stream.feed(data):
             if isinstance(event, Mark):
                 self._handle_mark(event.meaning, now)
-            elif self.started and not self._has_ended:
+                continue
+            self._getty.feed(event, now)
+            if self.started and not self._has_ended:
                 self._shown += event
 
     def wake(self, now: float) -> None:
@@ -151,7 +149,11 @@ class RemoteCommand:
             case _Phase.RUNNING if self._stops:
                 self.interrupt(now)
             case _Phase.RUNNING:
-                self._look_for_getty(now)
+                self._typed += self._getty.wake(now)
+                if self._getty.has_taken_over:
+                    self._phase = _Phase.OVER
+                    message = "the shell in the guest ended before the command"
+                    self.error = GuestNotReady(message)
             case _Phase.RESTORING:
                 self._leave(now)
             case _ if now >= self._give_up_at or self._getty.is_at_login:
@@ -213,8 +215,7 @@ class RemoteCommand:
         self._typed += self._loading.wake(now)
         if self._loading.has_failed:
             message = "the guest shows a shell prompt but does not answer like a shell"
-            hint = "attach without --run to see what is running there"
-            self._fail(message, hint, now)
+            self._fail(message, "attach without --run to see what is there", now)
 
     def _handle_mark(self, meaning: bytes, now: float) -> None:
         is_loading = self._phase is _Phase.LOADING
@@ -223,13 +224,12 @@ class RemoteCommand:
             case b"r" | b"a" if is_loading:
                 self._typed += self._loading.answer(meaning, now)
                 self.started = None if self._loading.is_complete else False
-            case b"s" if is_loading:
-                self._begin_running()
+            case b"s" | b"b" if is_running:
+                self._phase = _Phase.RUNNING
+                self._getty.clear()
+                self.started = self.started or meaning[:1] == b"b" or None
             case b"w" if is_running:
                 self._find_other_user(meaning[1:], now)
-            case b"b" if is_running:
-                self._begin_running()
-                self.started = True
             case b"e" if is_running:
                 self._has_ended = True
                 if status := _STATUS.fullmatch(meaning):
@@ -237,41 +237,36 @@ class RemoteCommand:
             case b"x":
                 self._end_of_loader(now)
 
-    def _begin_running(self) -> None:
-        self._phase = _Phase.RUNNING
-        self._getty.clear()
-
     def _find_other_user(self, name: bytes, now: float) -> None:
         self.started = False
         self._other_user = name.decode(errors="replace") or "unknown"
-        self._phase = _Phase.RESTORING
-        self._deadline = now + _LEAVE_SECONDS
+        self._restore(now)
         hint = "log out there first, or add --force-login to have it logged out"
         if self._is_ours:
             hint = "check what is run there at login"
         elif self._force_login:
             return
-        self.error = GuestNotReady(
-            f"the shell in the guest is that of {self._other_user!r}, not of "
-            f"{self._login.login!r}",
-            hint,
-        )
+        other, wanted = self._other_user, self._login.login
+        message = f"the shell in the guest is that of {other!r}, not of {wanted!r}"
+        self.error = GuestNotReady(message, hint)
         if self._is_ours:
             self._leave(now)
 
     def _end_of_command(self, status: int, now: float) -> None:
-        self._phase = _Phase.RESTORING
-        self._deadline = now + _LEAVE_SECONDS
+        self._restore(now)
         if self.started:
             self.status = status
         else:
             self.started = True
-            self.error = GuestNotReady(
-                "the command was run, but other output was mixed into its own",
-                "run dmesg -n 1 in the guest to keep kernel messages off its console",
-            )
+            message = "the command was run, but other output was mixed into its own"
+            hint = "run dmesg -n 1 in the guest to keep kernel messages off its console"
+            self.error = GuestNotReady(message, hint)
         if self._is_ours:
             self._leave(now)
+
+    def _restore(self, now: float) -> None:
+        self._phase = _Phase.RESTORING
+        self._deadline = now + _LEAVE_SECONDS
 
     def _end_of_loader(self, now: float) -> None:
         """The interactive shell is back at its prompt."""
@@ -279,7 +274,7 @@ class RemoteCommand:
             case _Phase.LOADING if not self._loading.is_acknowledged:
                 self._fail("the guest has no sh, stty or printf", None, now)
             case _Phase.LOADING:
-                self._fail("the guest has lost a part of the script", "retry", now)
+                self._fail("the guest lost a part of the script", "try it again", now)
             case _Phase.RUNNING:
                 settings = self._loading.settings or b"sane"
                 restore = guestscript.restoring_line(settings, self._mark)
@@ -288,22 +283,14 @@ class RemoteCommand:
             case _:
                 self._leave(now)
 
-    # ---- the end
-
-    def _look_for_getty(self, now: float) -> None:
-        """End if the shell that would report the end of the command is gone."""
-        self._typed += self._getty.wake(now)
-        if self._getty.has_taken_over:
-            self._phase = _Phase.OVER
-            message = "the shell in the guest ended before the command"
-            self.error = GuestNotReady(message)
-
     def _leave(self, now: float) -> None:
         """Wait until nobody is logged in whom this program has logged in."""
         if self._other_user is not None and self.error is None:
             self._phase = _Phase.FINDING
             self._login.log_out(self._other_user, now)
-            return
+            self.error = self._login.error
+            if self.error is None:
+                return
         is_out = self._getty.is_at_login or self._login.is_at_login
         if not self._is_ours or is_out or self._login.is_on_full_screen:
             self._phase = _Phase.OVER

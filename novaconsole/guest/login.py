@@ -131,7 +131,7 @@ class LoginDialogue:
         self._typed_at = self._heard_at = now
         self._patience = now + _OVERDUE_SECONDS
         self._knocks = self._same = self._logouts = 0
-        self._latest_line = self._latest_shape = ""
+        self._latest_line = self._latest_shape = self._heard = ""
         self._has_answered = self._password_typed = False
         self.deadline = now + _QUIET_SECONDS
         self.is_at_shell = self.has_logged_in = False
@@ -275,12 +275,14 @@ class LoginDialogue:
     def _knock(self, keys: bytes, line: str, now: float) -> None:
         """Press keys to get an answer; give up after a number of them in all."""
         pause = min(_KNOCK_SECONDS * 2.0 ** (self._knocks - 1), _MOST_KNOCK_SECONDS)
-        quiet = max(self._typed_at, self._heard_at) + pause
+        is_answer = bool({*self._output.text.split()} - _ECHO)
+        heard, self._heard = self._heard, self._output.text.strip().rpartition("\n")[2]
+        is_news = is_answer and self._heard != heard
+        quiet = pause + (self._heard_at if is_news else self._typed_at)
         if self._knocks and now < quiet:
             self._wait(quiet)
             return
-        if {*self._output.text.split()} - _ECHO:
-            self._has_answered = True
+        self._has_answered = self._has_answered or is_answer
         shape = _DIGITS.sub("0", line)  # it may hold a clock
         self._same = self._same + 1 if line and shape == self._latest_shape else 0
         self._latest_line, self._latest_shape = line, shape
