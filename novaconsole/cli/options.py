@@ -238,7 +238,7 @@ class Options:
             "--close-wait",
             metavar="SECONDS",
             min=0,
-            help="Seconds of silence after piped input ends before disconnecting.",
+            help="Wait for output after piped input.",
             group=_SESSION,
         ),
     ] = 0.5
@@ -282,7 +282,7 @@ class Options:
         _option(
             "--login",
             metavar="USER",
-            help="With --run, run COMMAND as USER, and log in if the guest asks.",
+            help="With --run, run it as USER, and log in if needed.",
             group=_UNATTENDED,
         ),
     ] = None
@@ -290,7 +290,7 @@ class Options:
         bool,
         _option(
             "--force-login",
-            help="If another user than USER is logged in, log that user out first.",
+            help="Log out another user's shell, to log in as USER.",
             group=_UNATTENDED,
         ),
     ] = False

@@ -74,8 +74,7 @@ class RemoteCommand:
         self._phase = _Phase.FINDING
         self._other_user: str | None = None  # whose shell it is
         self._new_loading()
-        self._typed = bytearray()
-        self._shown = bytearray()
+        self._typed, self._shown = bytearray(), bytearray()
         self._getty = GettyWatch()
         self._stops = 0
         self._has_ended = False  # the command's output
@@ -151,9 +150,7 @@ class RemoteCommand:
             case _Phase.RUNNING:
                 self._typed += self._getty.wake(now)
                 if self._getty.has_taken_over:
-                    self._phase = _Phase.OVER
-                    message = "the shell in the guest ended before the command"
-                    self.error = GuestNotReady(message)
+                    self._fail("the shell in the guest ended before the command", now)
             case _Phase.RESTORING:
                 self._leave(now)
             case _ if now >= self._give_up_at or self._getty.is_at_login:
@@ -181,7 +178,7 @@ class RemoteCommand:
         self._typed += data
         self._deadline = deadline
 
-    def _fail(self, message: str, hint: str | None, now: float) -> None:
+    def _fail(self, message: str, now: float, hint: str | None = None) -> None:
         self.error = GuestNotReady(message, hint)
         self._leave(now)
 
@@ -215,7 +212,7 @@ class RemoteCommand:
         self._typed += self._loading.wake(now)
         if self._loading.has_failed:
             message = "the guest shows a shell prompt but does not answer like a shell"
-            self._fail(message, "attach without --run to see what is there", now)
+            self._fail(message, now, "attach without --run to see what is there")
 
     def _handle_mark(self, meaning: bytes, now: float) -> None:
         is_loading = self._phase is _Phase.LOADING
@@ -272,14 +269,14 @@ class RemoteCommand:
         """The interactive shell is back at its prompt."""
         match self._phase:
             case _Phase.LOADING if not self._loading.is_acknowledged:
-                self._fail("the guest has no sh, stty or printf", None, now)
+                self._fail("the guest has no sh, stty or printf", now)
             case _Phase.LOADING:
-                self._fail("the guest lost a part of the script", "try it again", now)
+                self._fail("the guest lost a part of the script", now, "try it again")
             case _Phase.RUNNING:
                 settings = self._loading.settings or b"sane"
                 restore = guestscript.restoring_line(settings, self._mark)
                 self._type(restore + ENTER, now + _LEAVE_SECONDS)
-                self._fail("the command ended the shell that ran it", None, now)
+                self._fail("the command ended the shell that ran it", now)
             case _:
                 self._leave(now)
 

@@ -26,7 +26,6 @@ class ScreenUse:
 
     Attributes:
         is_alternate: whether the alternate screen is shown.
-        is_in_line: whether the current line was begun by moving the cursor to it.
     """
 
     def __init__(self) -> None:
@@ -68,13 +67,13 @@ class ScreenUse:
             self._lines = 0
 
     def _control(self, event: ControlSequence, is_home: bool) -> None:
+        if is_home and event.final != b"J":
+            self._mark()
         match event.final, event.numbers:
             case b"J", _:
                 self._is_cleared = True
-                return
             case b"H" | b"f", [] | [0 | 1] | [0 | 1, 0 | 1]:
                 self._is_home = not self._is_cleared  # harmless if it is cleared next
-                return
             case (b"H" | b"f" | b"d", _) | (b"r", [_, _]):
                 self._mark()
             case b"h" | b"l", numbers if event.parameters[:1] == b"?":
@@ -85,5 +84,3 @@ class ScreenUse:
                     self._mark()
             case b"s" | b"u", _:
                 self._is_saved = event.final == b"s"
-        if is_home:
-            self._mark()
