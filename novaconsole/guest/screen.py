@@ -7,7 +7,8 @@ corner, and to clear the screen.
 
 Nothing says that a program of the second kind has ended.  It is taken to have ended
 when more lines than a screen has have come without another such sequence.  A prompt
-may come sooner, in a line of its own.
+may come sooner, in a line of its own.  A guest that was reset in the middle of a
+program never leaves the alternate screen; there, it takes many more lines.
 """
 
 import re
@@ -15,6 +16,7 @@ import re
 from novaconsole.vt.parser import ControlSequence, SequenceParser, Text
 
 _SCREEN_LINES = 60  # more than the usual 24
+_LOST_LINES = 200  # after which not even the alternate screen is believed in
 _ALTERNATE_SCREENS = {47, 1047, 1049}
 _CURSOR = 25
 # A console log has lost each ESC.
@@ -53,6 +55,8 @@ class ScreenUse:
                     self._mark()
                 self._is_cleared = False
                 self._lines += event.data.count(b"\n")
+                if self._lines >= _LOST_LINES:
+                    self.is_alternate = False
             elif event.kind == b"[":
                 self._control(event, is_home)
             elif not event.kind and event.final in b"78":
@@ -79,7 +83,7 @@ class ScreenUse:
             case b"h" | b"l", numbers if event.parameters[:1] == b"?":
                 if _ALTERNATE_SCREENS.intersection(numbers):
                     self.is_alternate = event.final == b"h"
-                    self._lines = _SCREEN_LINES
+                    self._lines = 0 if self.is_alternate else _SCREEN_LINES
                 elif _CURSOR in numbers and event.final == b"l":
                     self._mark()
             case b"s" | b"u", _:
