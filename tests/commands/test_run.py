@@ -14,6 +14,7 @@ import trio
 
 import novaconsole
 from novaconsole import Completed, GuestNotReady, SerialConsole
+from novaconsole.guest import script as guestscript
 from support.guests import BASH, PASSWORD, USER, login_over_websocket, over_websocket
 from support.shell import Guest
 
@@ -205,7 +206,10 @@ REFUSED = {
         "while :; do printf '$ '; read x; done",
         "does not answer like a shell",
     ),
-    "no sh": (r"printf '$ '; read x; x=${x% *}; echo ${x##* }_x; read y", "no sh"),
+    "no sh": (
+        r"printf '$ '; read -r x; x=${x##*\" nc}; echo nc${x%% *}_x; read y",
+        "no sh",
+    ),
 }
 
 
@@ -327,6 +331,32 @@ async def test_nothing_is_typed_into_an_editor(
     assert file.read_text() == "kept\n"
 
 
+# ---- a client that has gone
+
+
+async def test_a_script_of_which_the_rest_never_comes_is_not_run(
+    guest: str, tmp_path: Path
+) -> None:
+    """Nor is what the next user types; and the shell that was logged in to ends."""
+    file = tmp_path / "ran"
+    async with attached(guest) as console:
+        await console.send(b"\r")
+        await console.expect("login: $")
+        await console.send(USER.encode() + b"\r")
+        await console.expect("Password: $")
+        await console.send(PASSWORD.encode() + b"\r")
+        await console.expect("[#] $")
+        await console.send(guestscript.loader("nc123", replaces_shell=True) + b"\r")
+        await console.expect("nc123_r")
+        lines = guestscript.script_lines(f"touch {file}", None, is_ours=True)
+        for line in lines[:-1]:
+            await console.send(line + b"\r")
+        await console.expect(f"nc123_a{len(lines) - 1}")
+        await console.send(b"touch %b\r" % bytes(file))
+        await console.expect("login: $", timeout=40)
+    assert not file.exists()
+
+
 # ---- the history of the shell
 
 
@@ -443,8 +473,11 @@ async def test_the_connection_ends_meanwhile() -> None:
 
         async with attached(guest.url) as console, trio.open_nursery() as nursery:
             nursery.start_soon(drop_when_asked)
-            with pytest.raises(novaconsole.ConnectionLost, match="lost: gone"):
+            # "gone" if it was reset
+            lost = "lost: (gone|no close frame received)"
+            with pytest.raises(novaconsole.ConnectionLost, match=lost) as caught:
                 await console.run("true")
+            assert caught.value.started is False
 
 
 async def test_a_timeout_before_a_shell_is_found_says_so() -> None:

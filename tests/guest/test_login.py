@@ -344,7 +344,7 @@ def test_a_program_that_draws_on_and_on_is_given_up() -> None:
         (b"\x1b[5;10H GNU GRUB \x1b[20;3H in 5s", b"\r\n" * 70 + b"# "),
         (b"\x1b[24;1H\x1b[K", b"\r\n# "),
     ],
-    ids=["editor has ended", "guest was reset", "boot loader", "editor of an old kind has ended"],
+    ids=["editor has ended", "guest was reset", "boot loader", "old editor has ended"],
 )
 def test_after_a_full_screen_program_a_prompt_is_found(
     before: bytes, shell: bytes
