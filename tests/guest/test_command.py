@@ -369,6 +369,9 @@ def test_a_command_that_ignores_every_interrupt_is_given_up(prints: bytes) -> No
         typed.append(guest.wait())
     assert typed == [b"\x03", b"\x03", b"\x1c", b""]
     assert "does not stop" in str(guest.command.error)
+    assert guest.command.timeout_hint == (
+        "attach without --run to stop it: it still runs in the guest"
+    )
 
 
 def test_an_interrupt_while_the_script_is_loaded_ends_the_loader() -> None:

@@ -65,6 +65,7 @@ class Talk:
         b"\x1b[7m%\x1b[m   \r \r\r\x1b[Jvm% \x1b[K\x1b[60C00:33:19\x1b[68D\x1b[?2004h",
         # a clock in a corner of the screen, and a screen that was cleared
         b"\x1b7\x1b[1;72H12:34:56\x1b8root@vm:~# ",
+        b"\x1b[s\x1b[1;72H12:34:56\x1b[uroot@vm:~# \x1b[>0K",
         b"\x1b[H\x1b[2Jroot@vm:~# ",
         b"\x1b[?2004h\x1b]0;title\x07\x1b[1;32mroot@vm\x1b[0m:~# \x1b[6n",
         b"last\r\nline\r\r\n\rroot@vm:~# ",
@@ -312,6 +313,7 @@ FULL_SCREEN = {
     "busybox vi": b"\x1b[?1049h\x1b[H\x1b[J\x1b[2;1H~\x1b[1;1H",
     "less": b"\x1b[?1049h\x1b[?1h\x1b=\rroot@vm:~# \x1b[m",
     "top": b"\x1b[?25l\x1b[H\x1b[J\x1b[mtop - 00:33:29 up\r\nTasks: 3\r\n",
+    "top without colours": b"\x1b[Htop - 00:33:31 up\r\nTasks: 3\r\n",
     "top, second picture": b"\x1b[H\x1b[mtop - 00:33:31 up\x1b[K\r\nTasks: 3\r\n",
     "editor at a line like a prompt": b"\x1b[5;1Hroot@vm:~# ",
     "editor at a line like a login": b"\x1b[5dvm login: ",
