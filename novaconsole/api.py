@@ -29,17 +29,24 @@ from novaconsole.console.source import (
     ConsoleUrl,
     open_source,
 )
-from novaconsole.errors import ConnectionLost, TimedOut, UsageError, in_words
+from novaconsole.errors import (
+    CloudError,
+    ConnectionLost,
+    TimedOut,
+    UsageError,
+    in_words,
+)
 from novaconsole.guest.command import RemoteCommand
 from novaconsole.guest.expect import Match, OutputBuffer, Patterns
 from novaconsole.guest.login import LoginDialogue
+from novaconsole.guest.screen import ScreenUse
 from novaconsole.network.target import Target, TLSOptions, is_url
+from novaconsole.runner import Show, run_to_end
 from novaconsole.websocket.close import CloseReason
 from novaconsole.websocket.connection import Connection
 
-# How long a command may take to end after it has been interrupted ...
-_STOP_SECONDS = 15.0
-_CANCELLED_STOP_SECONDS = 3.0  # ... and how long if the caller was cancelled
+_LATEST_BYTES = 4096  # enough to see what uses the screen
+_CONSOLE_LOG_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
@@ -64,12 +71,19 @@ class SerialConsole:
     Args:
         connection: the websocket.
         target: what it leads to.
+        console_log: what the guest printed before, as far as the cloud kept it.
     """
 
-    def __init__(self, connection: Connection, target: Target) -> None:
-        self._connection = connection
-        self._target = target
+    def __init__(
+        self,
+        connection: Connection,
+        target: Target,
+        console_log: Callable[[], Awaitable[str]],
+    ) -> None:
+        self._connection, self._target = connection, target
+        self._console_log = console_log
         self._output = OutputBuffer()
+        self._latest = b""  # of what was received
 
     @property
     def title(self) -> str:
@@ -120,6 +134,7 @@ class SerialConsole:
         data = b""
         while not data:
             data = await anext(self._connection)
+        self._latest = (self._latest + data)[-_LATEST_BYTES:]
         return data
 
     async def expect(self, *patterns: str, timeout: float = math.inf) -> Match:
@@ -156,8 +171,9 @@ class SerialConsole:
         *,
         login: str | None = None,
         password: str | None = None,
+        force_login: bool = False,
         timeout: float = math.inf,
-        show: Callable[[bytes], Awaitable[None]] | None = None,
+        show: Show | None = None,
     ) -> Completed:
         """Run a command in the guest's shell, as `ssh host command` does.
 
@@ -166,9 +182,10 @@ class SerialConsole:
 
         Args:
             command: for the user's shell; its standard input is /dev/null.
-            login: user to log in as if the guest asks for that; then the user is also
-                logged out again.
+            login: user to run it as.  If the guest asks for a login, this user is
+                logged in, and logged out again.  A shell of another user is refused.
             password: for the login.
+            force_login: whether to log a shell of another user out instead.
             timeout: seconds for everything; then the command is interrupted.
             show: called with the output as it arrives; None collects it.
 
@@ -178,6 +195,8 @@ class SerialConsole:
                 could not be run to its end.
             TimedOut: it took longer.
             UsageError: the command contains a NUL.
+
+        The attribute `started` of these errors says whether the command had begun.
         """
         if "\0" in command:
             raise UsageError("a command cannot contain NUL")
@@ -186,53 +205,31 @@ class SerialConsole:
         async def collect(data: bytes) -> None:
             collected.extend(data)
 
-        shell = RemoteCommand(
-            command,
-            f"nc{secrets.token_hex(8)}",
-            LoginDialogue(login, password, trio.current_time()),
+        deadline = trio.current_time() + timeout
+        screen = await self._screen_use(timeout)
+        dialogue = LoginDialogue(login, password, trio.current_time(), screen)
+        mark = f"nc{secrets.token_hex(8)}"
+        status = await run_to_end(
+            self,
+            RemoteCommand(command, mark, dialogue, force_login),
+            show or collect,
+            deadline=deadline,
+            timeout=timeout,
         )
-        try:
-            with trio.move_on_after(timeout) as scope:
-                await self._drive(shell, show or collect)
-        except BaseException:  # a cancellation, too
-            with (
-                trio.move_on_after(_CANCELLED_STOP_SECONDS, shield=True),
-                suppress(ConnectionLost),
-            ):
-                shell.interrupt(trio.current_time())
-                await self._drive(shell, collect)
-            raise
-        if scope.cancelled_caught:
-            with trio.move_on_after(_STOP_SECONDS):
-                shell.interrupt(trio.current_time())
-                await self._drive(shell, show or collect)
-            raise TimedOut(
-                f"the command has not ended within {in_words(timeout)}",
-                str(shell.error) if shell.error else None,
-            )
-        if shell.error is not None:
-            raise shell.error
-        assert shell.status is not None
-        return Completed(shell.status, bytes(collected))
+        return Completed(status, bytes(collected))
 
-    async def _drive(
-        self, shell: RemoteCommand, show: Callable[[bytes], Awaitable[None]]
-    ) -> None:
-        """Carry out what the dialogue with the guest asks for, to its end."""
-        while True:
-            if typed := shell.take_typed():
-                await self.send(typed)
-            if output := shell.take_output():
-                await show(output)
-            if shell.is_over:
-                return
-            data = b""
-            with trio.move_on_at(shell.deadline):
-                data = await self.receive()
-            if data:
-                shell.feed(data, trio.current_time())
-            else:
-                shell.wake(trio.current_time())
+    async def _screen_use(self, timeout: float) -> ScreenUse:
+        """What has used the guest's screen, as far as that can be found out in time."""
+        screen = ScreenUse()
+        if not self._latest:
+            with (
+                trio.move_on_after(min(timeout, _CONSOLE_LOG_SECONDS)),
+                suppress(CloudError),
+            ):
+                log = await self._console_log()
+                screen.feed_console_log(log[-_LATEST_BYTES:].encode())
+        screen.feed(self._latest)
+        return screen
 
     def _lost(self) -> ConnectionLost:
         """The error that says how the connection ended."""
@@ -293,4 +290,4 @@ async def open_serial_console(
     options = options or ConnectOptions(proxy=proxy_of_environment)
     policy = RetryPolicy(wait=wait, reconnect=False, renews=source.renews)
     async with connect_with_retries(source, options, policy) as (connection, target):
-        yield SerialConsole(connection, target)
+        yield SerialConsole(connection, target, source.console_log)

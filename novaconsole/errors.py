@@ -44,10 +44,13 @@ class NovaConsoleError(Exception):
         exit_status: for the shell.
         hint: what to try, or None.
         retryable: whether the operation is worth retrying.
+        started: whether the command that was to be run in the guest had begun; None if
+            that is not known, or if there was no command.
     """
 
     exit_status = 1
     retryable = Retryable.NONE
+    started: bool | None = None
 
     def __init__(
         self,
@@ -72,6 +75,27 @@ class TimedOut(NovaConsoleError):
     """The time ran out before the expected event."""
 
     exit_status = 124  # as with timeout(1)
+
+    @classmethod
+    def of_command(
+        cls, started: bool | None, seconds: float, hint: str | None = None
+    ) -> Self:
+        """The error for a command in the guest whose time ran out.
+
+        Args:
+            started: whether it was started, or None if that is not known.
+            seconds: its time.
+            hint: what to try, or None.
+        """
+        if started:
+            message = f"the command has not ended within {seconds:g} seconds"
+        elif started is None:
+            message = f"the command may not have started within {seconds:g} seconds"
+        else:
+            message = f"the command was not started within {seconds:g} seconds"
+        error = cls(message, hint)
+        error.started = started
+        return error
 
 
 class GuestNotReady(NovaConsoleError):

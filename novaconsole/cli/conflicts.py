@@ -91,6 +91,7 @@ RULES: tuple[Rule, ...] = (
     Requires("--record-input", ("--record",)),
     Requires("--login", ("--run",)),
     Requires("--password-file", ("--run",)),
+    Requires("--force-login", ("--login",)),
     Excludes(
         "--run",
         ("--until", "--read-only", "--reconnect", "--history", "--log", "--record"),

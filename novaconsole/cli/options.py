@@ -238,7 +238,7 @@ class Options:
             "--close-wait",
             metavar="SECONDS",
             min=0,
-            help="Seconds to wait after piped input.",
+            help="Wait for output after piped input.",
             group=_SESSION,
         ),
     ] = 0.5
@@ -291,10 +291,18 @@ class Options:
         _option(
             "--login",
             metavar="USER",
-            help="With --run, log in as USER if the guest asks.",
+            help="With --run, run it as USER, and log in if needed.",
             group=_UNATTENDED,
         ),
     ] = None
+    force_login: Annotated[
+        bool,
+        _option(
+            "--force-login",
+            help="Log out another user's shell, to log in as USER.",
+            group=_UNATTENDED,
+        ),
+    ] = False
     password_file: Annotated[
         Path | None,
         _option(

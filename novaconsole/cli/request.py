@@ -96,6 +96,7 @@ def _run_request(
         command=options.run,
         login=options.login,
         password=guest_password(options),
+        force_login=options.force_login,
         timeout=math.inf if options.timeout is None else options.timeout,
         wait=options.wait,
     )

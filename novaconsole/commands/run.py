@@ -26,8 +26,9 @@ class RunRequest:
         location: which console.
         connect: how to connect to it.
         command: for the shell in the guest.
-        login: user to log in as if the guest asks for that, or None.
+        login: user to run it as, or None for whoever is logged in.
         password: for the login, or None.
+        force_login: whether to log out a shell of another user.
         timeout: seconds for everything together; infinity for no limit.
         wait: whether to wait until the server is running.
     """
@@ -38,6 +39,7 @@ class RunRequest:
     timeout: float
     login: str | None = None
     password: str | None = field(default=None, repr=False)
+    force_login: bool = False
     wait: bool = False
 
     kind: ClassVar[Literal["run"]] = "run"
@@ -55,6 +57,7 @@ async def run_command(request: RunRequest, notices: Notices) -> int:
     """
     status = 0
     failure: NovaConsoleError | None = None
+    attached = trio.Event()
     with received_signals() as signals, open_stdio() as stdio:
         async with trio.open_nursery() as nursery:
 
@@ -88,8 +91,12 @@ async def run_command(request: RunRequest, notices: Notices) -> int:
                 async with open_source(
                     request.location, terminal_size(), ask_from_thread
                 ) as source:
-                    status = await _attach_and_run(request, source, notices, show)
+                    status = await _attach_and_run(
+                        request, source, notices, show, attached
+                    )
             except NovaConsoleError as exc:
+                if not attached.is_set():
+                    exc.started = False
                 failure = exc  # raised in here, it would arrive in an exception group
             nursery.cancel_scope.cancel(reason="the command has ended")
     if failure is not None:
@@ -102,6 +109,7 @@ async def _attach_and_run(
     source: ConsoleSource,
     notices: Notices,
     show: Callable[[bytes], Awaitable[None]],
+    attached: trio.Event,
 ) -> int:
     deadline = trio.current_time() + request.timeout
     try:
@@ -110,18 +118,19 @@ async def _attach_and_run(
                 source, request.connect, wait=request.wait
             ) as console:
                 connecting.deadline = math.inf
+                attached.set()
                 notices.event("attached", title=console.title, url=console.url)
                 notices.say(f"connected to: {console.title}", Verbosity.VERBOSE)
                 completed = await console.run(
                     request.command,
                     login=request.login,
                     password=request.password,
+                    force_login=request.force_login,
                     timeout=max(0, deadline - trio.current_time()),
                     show=show,
                 )
     except trio.TooSlowError:
         raise TimedOut(f"not connected within {in_words(request.timeout)}") from None
     except TimedOut as exc:
-        message = f"the command has not ended within {in_words(request.timeout)}"
-        raise TimedOut(message, exc.hint) from None
+        raise TimedOut.of_command(exc.started, request.timeout, exc.hint) from None
     return completed.status

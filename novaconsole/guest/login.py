@@ -6,52 +6,69 @@ its output shows where it is: at a login prompt, at a shell prompt, at a passwor
 that was left there, at the prompt of a boot loader, or still booting.  Then the next
 key is pressed, until a shell prompt stands there or it is clear that none will.
 
+What is typed may reach a program that takes it for something else.  So it is not much:
+there is one limit for all keys that are pressed in vain, whatever comes in answer, and
+the pauses between them grow.  Into a full-screen program (screen.py) nothing is typed.
+
 All times are on the caller's clock, which calls `wake` when `deadline` has come.
 """
 
+import codecs
 import re
 
 from novaconsole.errors import NO_ANSWER_HINT, GuestNotReady
-from novaconsole.vt.text import TextDecoder
+from novaconsole.guest.screen import ScreenUse
+from novaconsole.vt.line import EDITS, ScreenLine
+from novaconsole.vt.parser import ControlSequence
+from novaconsole.vt.text import TextFilter
 
 _QUIET_SECONDS = 0.4  # a line is taken for a prompt if nothing follows for so long
 _OVERDUE_SECONDS = 5.0  # a guest that is never quiet is looked at nevertheless
-_KNOCK_SECONDS = 2.0  # between two Enters; doubled each time nothing comes
+_KNOCK_SECONDS = 2.0  # of quiet before another key; doubled each time
 _MOST_KNOCK_SECONDS = 15.0
-_UNANSWERED_KNOCKS = 6  # about a minute
+_KNOCKS = 7  # in about a minute
 _SAME_ANSWERS = 3
+_LOGOUTS = 4
 _LOGIN_SECONDS = 60.0  # the limit of login(1), which may look up the user for long
+_SCREEN_QUIET_SECONDS = 10.0  # the menu of a boot loader counts seconds
+_SCREEN_SECONDS = 60.0
 _KEPT_CHARACTERS = 4096
 _SHOWN_CHARACTERS = 80
 
 ENTER, CTRL_C = b"\r", b"\x03"
 _CLEAR_LINE = b"\x15"
+# A shell with stopped jobs refuses to exit at first, but not to be replaced.
+_EXITS = (b" exit", b" exec true")
 # BEL stays: a guest that only beeps has answered.
 _KEPT_CONTROLS = b"\a\b\t\n\r"
-_LINE_END = re.compile(r"[\r\n]")
+_EDIT = re.compile(r"\x1b\[[0-9]*[@-~]")
+_NUMBER = re.compile(rb"[0-9]{0,9}")
 # A kernel message (printk.time), which may come in the middle of a line.
 _MESSAGE = re.compile(r"\[ *\d+\.\d{6}\] [^\n]*\n")
 _UNFINISHED_MESSAGE = re.compile(r"\[[ \d.]*(\]( [^\n]*)?)?$")
 _LOGIN = re.compile(r"(?<!last )login: ?$", re.IGNORECASE)
 _PASSWORD = re.compile(r"(password|passwort)[^:]*: ?$", re.IGNORECASE)
-_SHELL = re.compile(r"([#$\u276f]|(?<!\d)%) ?$")
+# fish's has a user, a host and a `>`, which many other programs have, too.
+_SHELL = re.compile(r"([#$\u276f]|(?<!\d)%|^[^\s<>]+@[^<>]+>) ?$")
 _OPEN_QUOTE = re.compile(r"^> ?$")
 _BOOT_LOADER = re.compile(r"^(grub|grub rescue|=|u-boot|loader|ok)> ?$", re.IGNORECASE)
 _COUNTDOWN = re.compile(r"autoboot", re.IGNORECASE)  # any key would stop it
 _ECHO = {"^U"}  # of the Ctrl-U, by the tty; not an answer
+_DIGITS = re.compile(r"\d+")
 
 
 class RecentOutput:
     """The latest text that a guest has printed, without kernel messages."""
 
     def __init__(self) -> None:
-        self._decoder = TextDecoder(_KEPT_CONTROLS)
+        self._filter = TextFilter(_KEPT_CONTROLS, EDITS, _kept_edit)
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._kept = ""
 
     def feed(self, data: bytes) -> None:
         """Take what the guest has sent."""
-        text = _MESSAGE.sub("", self._kept + self._decoder.feed(data))
-        self._kept = text[-_KEPT_CHARACTERS:]
+        text = self._kept + self._decoder.decode(self._filter.feed(data))
+        self._kept = _MESSAGE.sub("", text)[-_KEPT_CHARACTERS:]
 
     def clear(self) -> None:
         """Forget what was printed until now."""
@@ -60,17 +77,26 @@ class RecentOutput:
     @property
     def text(self) -> str:
         """All that is kept, up to a kernel message that has begun."""
-        return _UNFINISHED_MESSAGE.sub("", self._kept)
+        return _EDIT.sub("", _UNFINISHED_MESSAGE.sub("", self._kept))
 
     @property
     def line(self) -> str:
-        """The line that the cursor is in."""
-        return _LINE_END.split(self.text)[-1]
+        """The line that the cursor is in, up to the cursor."""
+        line = ScreenLine()
+        line.feed(_UNFINISHED_MESSAGE.sub("", self._kept).rpartition("\n")[2])
+        return line.text_before_cursor
 
     @property
     def is_at_login(self) -> bool:
         """Whether the text ends with a login prompt."""
         return _LOGIN.search(self.line) is not None
+
+
+def _kept_edit(sequence: ControlSequence) -> bytes:
+    """Return a sequence in the form that `ScreenLine` carries out, or nothing."""
+    if _NUMBER.fullmatch(sequence.parameters):
+        return b"\x1b[" + sequence.parameters + sequence.final
+    return b""
 
 
 class LoginDialogue:
@@ -80,26 +106,51 @@ class LoginDialogue:
         login: the user to log in as, or None to accept only a shell that is open.
         password: the password of that user, or None if there is none.
         now: the time on the caller's clock, in seconds.
+        screen: what has used the screen until now, or None if that is not known.
 
     Attributes:
+        login: the user to log in as, or None.
         deadline: when to call `wake`, on the caller's clock.
         is_at_shell: whether commands can be typed now.
         has_logged_in: whether a user name was typed at a login prompt.
         error: why there is no way to a shell, or None.
     """
 
-    def __init__(self, login: str | None, password: str | None, now: float) -> None:
-        self._login, self._password = login, password
+    def __init__(
+        self,
+        login: str | None,
+        password: str | None,
+        now: float,
+        screen: ScreenUse | None = None,
+    ) -> None:
+        self.login, self._password = login, password
         self._output = RecentOutput()  # since something was typed last
+        self._screen = screen or ScreenUse()
+        self._full_since: float | None = None
         self._typed = bytearray()
-        self._typed_at = now
+        self._typed_at = self._heard_at = now
         self._patience = now + _OVERDUE_SECONDS
-        self._knocks = self._unanswered = self._same = 0
-        self._latest_line = ""
-        self._password_typed = False
+        self._knocks = self._same = self._logouts = 0
+        self._latest_line = self._latest_shape = self._heard = ""
+        self._has_answered = self._password_typed = False
         self.deadline = now + _QUIET_SECONDS
         self.is_at_shell = self.has_logged_in = False
         self.error: GuestNotReady | None = None
+
+    @property
+    def line(self) -> str:
+        """The line that the guest showed last."""
+        return self._output.line or self._latest_line
+
+    @property
+    def is_at_login(self) -> bool:
+        """Whether the guest has shown a login prompt last."""
+        return self._output.is_at_login
+
+    @property
+    def is_on_full_screen(self) -> bool:
+        """Whether a full-screen program seems to run."""
+        return self._screen.is_full
 
     def take_typed(self) -> bytes:
         """Return what is to be typed now; it is returned once."""
@@ -111,7 +162,9 @@ class LoginDialogue:
         """Take what the guest has sent."""
         before = self._output.text
         self._output.feed(data)
+        self._screen.feed(data)
         if self._output.text != before:
+            self._heard_at = now
             self.deadline = min(self._patience, now + _QUIET_SECONDS)
 
     def wake(self, now: float) -> None:
@@ -120,7 +173,11 @@ class LoginDialogue:
         To be called at the deadline: the guest has been quiet, or patience has ended.
         """
         line = self._output.line
-        if _BOOT_LOADER.search(line):
+        if not self._screen.is_full:
+            self._full_since = None
+        if self._screen.is_in_line:
+            self._watch_screen(now)
+        elif _BOOT_LOADER.search(line):
             self._fail(f"the guest is in its boot loader: {line!r}")
         elif _COUNTDOWN.search(self._output.text):
             self._output.clear()
@@ -131,6 +188,8 @@ class LoginDialogue:
             self._give_password(line, now)
         elif _SHELL.search(line):
             self.is_at_shell = True
+        elif self._screen.is_full:
+            self._watch_screen(now)
         elif _OPEN_QUOTE.search(line):
             self._knock(CTRL_C, line, now)
         elif not self.has_logged_in or now >= self._typed_at + _LOGIN_SECONDS:
@@ -139,6 +198,24 @@ class LoginDialogue:
             self._knock(ENTER, line, now)  # a message may hide the prompt
         else:
             self._wait(now + _OVERDUE_SECONDS)
+
+    def log_out(self, user: str, now: float) -> None:
+        """Leave the shell that was found, and find another way.
+
+        Args:
+            user: whose shell it is.
+            now: the time on the caller's clock.
+        """
+        self.is_at_shell = False
+        if self._logouts == _LOGOUTS:
+            self._fail(
+                f"the shell of {user!r} in the guest does not end",
+                "attach without --run to log out by hand",
+            )
+            return
+        keys = _EXITS[min(self._logouts, 1)]
+        self._logouts += 1
+        self._type(keys + ENTER, now, _OVERDUE_SECONDS)
 
     def _type(self, data: bytes, now: float, patience: float) -> None:
         """Type, and wait at most so many seconds before the next step."""
@@ -156,14 +233,14 @@ class LoginDialogue:
     def _log_in(self, now: float) -> None:
         if self.has_logged_in:
             self._fail(
-                f"the guest refused to log in {self._login!r}",
+                f"the guest refused to log in {self.login!r}",
                 "check the user name and the password",
             )
-        elif self._login is None:
+        elif self.login is None:
             self._fail("the guest asks for a login", "give a user with --login USER")
         else:
             self.has_logged_in = True
-            self._type(self._login.encode() + ENTER, now, _OVERDUE_SECONDS)
+            self._type(self.login.encode() + ENTER, now, _OVERDUE_SECONDS)
 
     def _give_password(self, line: str, now: float) -> None:
         if not self.has_logged_in:
@@ -175,7 +252,7 @@ class LoginDialogue:
             )
         elif self._password is None:
             self._fail(
-                f"the guest asks for the password of {self._login!r}",
+                f"the guest asks for the password of {self.login!r}",
                 "give it in NOVACONSOLE_PASSWORD, with --password-file, or at the "
                 "prompt on a terminal",
             )
@@ -183,27 +260,40 @@ class LoginDialogue:
             self._password_typed = True
             self._type(self._password.encode() + ENTER, now, _OVERDUE_SECONDS)
 
+    def _watch_screen(self, now: float) -> None:
+        """Type nothing; give up if the full-screen program stays."""
+        since = self._full_since = now if self._full_since is None else self._full_since
+        end = min(self._heard_at + _SCREEN_QUIET_SECONDS, since + _SCREEN_SECONDS)
+        if self._screen.is_alternate or now >= end:
+            self._fail(
+                "a full-screen program is running on the guest's console",
+                "attach without --run to leave it",
+            )
+        else:
+            self._wait(end)
+
     def _knock(self, keys: bytes, line: str, now: float) -> None:
-        """Press keys to get an answer; give up on silence or always the same line."""
-        if self._knocks and now < self._typed_at + _KNOCK_SECONDS:
-            self._wait(self._typed_at + _KNOCK_SECONDS)
-            return
-        self._knocks += 1
+        """Press keys to get an answer; give up after a number of them in all."""
+        pause = min(_KNOCK_SECONDS * 2.0 ** (self._knocks - 1), _MOST_KNOCK_SECONDS)
         is_answer = bool({*self._output.text.split()} - _ECHO)
-        self._unanswered = 0 if is_answer else self._unanswered + 1
-        self._same = self._same + 1 if line and line == self._latest_line else 0
-        self._latest_line = line
-        if self._same >= _SAME_ANSWERS:
+        heard, self._heard = self._heard, self._output.text.strip().rpartition("\n")[2]
+        is_news = is_answer and self._heard != heard
+        quiet = pause + (self._heard_at if is_news else self._typed_at)
+        if self._knocks and now < quiet:
+            self._wait(quiet)
+            return
+        self._has_answered = self._has_answered or is_answer
+        shape = _DIGITS.sub("0", line)  # it may hold a clock
+        self._same = self._same + 1 if line and shape == self._latest_shape else 0
+        self._latest_line, self._latest_shape = line, shape
+        if self._knocks < _KNOCKS and self._same < _SAME_ANSWERS:
+            self._knocks += 1
+            self._type(keys, now, min(pause * 2, _MOST_KNOCK_SECONDS))
+        elif self._has_answered:
             self._fail(
                 "the guest shows neither a login prompt nor a shell prompt: "
                 f"{line[-_SHOWN_CHARACTERS:]!r}",
                 "attach without --run to see what the guest is waiting for",
             )
-        elif self._unanswered > _UNANSWERED_KNOCKS:
-            self._fail(
-                "the guest does not answer on its console",
-                NO_ANSWER_HINT,
-            )
         else:
-            pause = _KNOCK_SECONDS * 2.0 ** max(0, self._unanswered - 1)
-            self._type(keys, now, min(pause, _MOST_KNOCK_SECONDS))
+            self._fail("the guest does not answer on its console", NO_ANSWER_HINT)

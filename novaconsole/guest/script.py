@@ -1,13 +1,19 @@
-"""The shell code that runs one command in the guest: plain POSIX `sh`.
+r"""The shell code that runs one command in the guest: plain POSIX `sh`.
 
 command.py tells what it is for.  The limits that shape it:
 
 * The loader is typed at the prompt of whatever shell is there, so it is one line,
-  shorter than the 1024 bytes that busybox accepts.  It is echoed, so it must not
-  contain a whole mark: printf puts marks together.
-* The script follows with the echo off.  A tty in canonical mode holds at most 4095
-  bytes of a line (termios(3)) and acts on control characters, so the script is sent as
-  short lines in which every special byte is written in octal, for printf's `%b`.
+  shorter than the 1024 bytes that busybox accepts, and means the same to fish and zsh
+  as to sh.  It is echoed, so it must not contain a whole mark: printf puts marks
+  together.
+* The script follows with the echo off.  Some bytes mean something to a tty, so it is
+  sent as short lines in which every special byte is written in octal, for printf's
+  `%b`.  The lines are numbered, because one may be lost or be sent twice.
+* Whoever types the lines may be gone at any time.  So the loader gives up if nothing
+  comes for a while: `read -t` does that, and where the shell has none (dash), the tty
+  itself, which in its non-canonical mode ends a read after VTIME (termios(3)).
+* A shell that was logged in to is replaced (exec), so it ends with the loader, whether
+  there is still a client to log out or not.
 """
 
 import re
@@ -17,16 +23,29 @@ _LINE_BYTES = 500
 _SPECIAL = re.compile(rb"[^A-Za-z0-9_/=:-]")
 
 _LOADER = (
-    """ sh -c 's=$(stty -g);trap "stty $s;exit" INT;"""
-    """stty -echo icanon icrnl isig opost onlcr;"""
-    """p(){ printf "%s_%s\\n" MARK "$1";};p "r$s";"""
-    """while read -r l;do case $l in .)break;;esac;c=$c$l;p a;done;"""
-    """eval "$(printf %b "$c")"';printf "%s_%s\\n" MARK x"""
+    """sh -c 's=$(stty -g);trap "stty $s;exit" INT;"""
+    """stty -echo -icanon min 0 time 250 icrnl isig opost onlcr;"""
+    """p(){ printf "%s_%s\\n" MARK "$1";};n=0;t=;"""
+    """echo|read -t9 x 2>/dev/null&&t=-t25;p "r$s";"""
+    """while read $t -r l;do case $l in $n:*)c=$c${l#*:};n=$((n+1));;"""
+    """.${#c})g=1;p s;break;;esac;p a$n;done;"""
+    """[ "$g" ]&&eval "$(printf %b "$c")";stty $s';printf "%s_%s\\n" MARK x"""
 )
-# The traps keep these shells alive when the command is interrupted.  Descriptor 4
-# carries the status past the pipe.  Kernel messages are kept off the console meanwhile,
-# if the user may do that, because they would be taken for output.
+# A shell of ours keeps no history, and ends even where it could not be replaced.
+_OUR_SHELL = " unset HISTFILE;exec {};exit"
+# A shell of somebody else goes on, and bash forgets this line.  A leading space does
+# that for fish, and for others if they are set so.
+_THEIR_SHELL = " {};{}"
+_FORGET = (
+    """test "$BASH_VERSION"&&eval 'case $(history 1) in *MARK*)"""
+    """history -d $(history 1|(read n x;echo ${n%%\\*}));;esac'"""
+)
+
+# Descriptor 4 carries the status past the pipe.  The traps keep these shells alive when
+# the command is interrupted.  Kernel messages are kept off the console meanwhile, if
+# the user may do that, because they would be taken for output.
 _SCRIPT = """\
+stty icanon
 trap : INT QUIT
 { k=$(cat /proc/sys/kernel/printk) && echo 1 >/proc/sys/kernel/printk
 } 2>/dev/null || k=
@@ -39,31 +58,69 @@ p "e$e"; p "e$e"
 [ "$k" ] && echo "$k" >/proc/sys/kernel/printk
 stty "$s"
 """
+# Stops unless the shell is the user's.  Users are the same if their numbers are.
+_CHECK_USER = """\
+i=$(id -u 2>/dev/null); w=$(id -u -- USER 2>/dev/null)
+[ MISMATCH ] && { p "w$(id -un 2>/dev/null)"; stty "$s"; exit; }
+"""
+# login(1) has vouched for the user of its shell; any other has to be known.
+_OUR_MISMATCH = '"$i" -a "$w" -a "$i" != "$w"'
+_THEIR_MISMATCH = '-z "$i" -o "$i" != "$w"'
 
 
-def loader(mark: str) -> bytes:
+def loader(mark: str, *, replaces_shell: bool) -> bytes:
     """Return the line that reads and runs the script.
 
-    It prints `MARK_r` and the tty's settings when it is ready, `MARK_a` for each line
-    of the script, and `MARK_x` when it has ended.
+    It prints `MARK_r` and the tty's settings when it is ready, `MARK_a` and the number
+    of the line that it waits for, for each line that it has read, `MARK_s` when it
+    begins to run the script, and `MARK_x` when it has ended, if the shell is still
+    there then.
 
     Args:
         mark: random letters and digits.
+        replaces_shell: whether the shell ends with the loader.
     """
-    return _LOADER.replace("MARK", mark).encode()
+    if replaces_shell:
+        line = _OUR_SHELL.format(_LOADER)
+    else:
+        line = _THEIR_SHELL.format(_LOADER, _FORGET)
+    return line.replace("MARK", mark).encode()
 
 
-def script_lines(command: str) -> list[bytes]:
+def restoring_line(settings: bytes, mark: str) -> bytes:
+    """Return the line that restores a tty after the loader was killed.
+
+    Args:
+        settings: as the loader has told them.
+        mark: as for `loader`.
+    """
+    return b" stty %b;%b" % (settings, _FORGET.replace("MARK", mark).encode())
+
+
+def script_lines(command: str, login: str | None, *, is_ours: bool) -> list[bytes]:
     """Return the script that runs a command, as lines for the loader.
 
     It prints `MARK_b` before the command's output, and after it `MARK_e` and the exit
-    status, twice.
+    status, twice.  If it runs as another user than asked for, it prints only `MARK_w`
+    and the name of that user.
 
     Args:
         command: a command line for the user's shell; it must not contain NUL.
+        login: the user to run it as, or None if any will do.
+        is_ours: whether the shell is there because this user was logged in.
     """
     script = _SCRIPT.replace("COMMAND", shlex.quote(command))
+    if login is not None:
+        mismatch = _OUR_MISMATCH if is_ours else _THEIR_MISMATCH
+        check = _CHECK_USER.replace("MISMATCH", mismatch)
+        script = check.replace("USER", shlex.quote(login)) + script
     data = script.encode(errors="surrogateescape")
     encoded = _SPECIAL.sub(lambda match: b"\\0%03o" % match[0][0], data)
     starts = range(0, len(encoded), _LINE_BYTES)
-    return [*(encoded[start : start + _LINE_BYTES] for start in starts), b"."]
+    return [
+        *(
+            b"%d:%b" % (number, encoded[start : start + _LINE_BYTES])
+            for number, start in enumerate(starts)
+        ),
+        b".%d" % len(encoded),
+    ]

@@ -86,12 +86,16 @@ class Notices:
         """Say what went wrong and what to try, whatever the verbosity."""
         self._is_stuck = False  # an error is worth waiting for in any case
         if self._as_json:
+            of_command: dict[str, Field] = {}
+            if error.started is not None:
+                of_command["started"] = error.started
             self.event(
                 "error",
                 kind=type(error).__name__,
                 message=str(error),
                 hint=error.hint,
                 status=error.exit_status,
+                **of_command,
             )
         else:
             self._line(str(error), _ERROR_WRITE_SECONDS)

@@ -44,6 +44,13 @@ class ScreenLine:
         """The text that the line shows."""
         return _BLANKS.sub(_as_tab, "".join(self._cells))
 
+    @property
+    def text_before_cursor(self) -> str:
+        """The part of the text that stands before the cursor."""
+        cells = self._cells[: self._column]
+        cells += " " * (self._column - len(cells))
+        return _BLANKS.sub(_as_tab, "".join(cells))
+
     def feed(self, text: str) -> str:
         r"""Print text, and return the lines that it has filled, as one string.
 

@@ -84,7 +84,12 @@ def test_options_that_break_a_rule_are_refused(
     ],
 )
 def test_each_of_the_required_options_is_enough(option: str, other: str) -> None:
-    given = frozenset({option, other})
+    of_other = [
+        rule.others[0]
+        for rule in RULES
+        if isinstance(rule, Requires) and rule.option == other
+    ]
+    given = frozenset({option, other, *of_other})
 
     broken = [
         rule for rule in RULES if isinstance(rule, Requires) and rule.error(given)
@@ -110,6 +115,7 @@ def test_the_table_has_the_documented_conflicts() -> None:
         "--overwrite": ("--log", "--record"),
         "--record-input": ("--record",),
         "--login": ("--run",),
+        "--force-login": ("--login",),
         "--password-file": ("--run",),
         "--key": ("--cert",),
         "--history": (SERVER_NAME,),

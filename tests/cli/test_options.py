@@ -78,6 +78,7 @@ VARIABLES: dict[str, tuple[str, Sequence[str], str]] = {
     "read_only": ("perhaps", (), "read-only"),
     "run": ("true", ("--reconnect",), "--reconnect cannot be used with --run"),
     "login": ("root", (), "--login requires --run"),
+    "force_login": ("1", (), "--force-login requires --login"),
     "password_file": ("/missing", ("--run", "true"), "cannot read /missing"),
     "log": ("/missing/console.log", (), "/missing/console.log"),
     "record": ("/missing/vm.cast", (), "/missing/vm.cast"),

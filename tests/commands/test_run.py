@@ -1,5 +1,7 @@
 """A command in a guest: real shells behind a real login on a real pty."""
 
+import os
+import pwd
 import re
 import shutil
 import time
@@ -12,6 +14,7 @@ import trio
 
 import novaconsole
 from novaconsole import Completed, GuestNotReady, SerialConsole
+from novaconsole.guest import script as guestscript
 from support.guests import BASH, PASSWORD, USER, login_over_websocket, over_websocket
 from support.shell import Guest
 
@@ -21,7 +24,12 @@ SHELLS = {
     "bash": BASH,
     "dash": ("env", "PS1=# ", "dash", "-i"),
     "busybox": ("env", "PS1=\\h:\\w# ", "busybox", "sh", "-i"),
+    "zsh": ("env", "PS1=%m%# ", "zsh", "-f", "-i"),
+    "fish": ("env", "HOME=/nonexistent", "fish", "--no-config", "-i"),
 }
+# Users of the machine that the tests run on.
+ME = pwd.getpwuid(os.geteuid()).pw_name
+SOMEBODY = "nobody"
 MIB = 1 << 20
 
 
@@ -88,9 +96,10 @@ async def test_the_shell_that_was_left_open_stays_as_it_was(
 ) -> None:
     with over_websocket(*shell) as url:
         async with attached(url) as console:
-            await console.send(b"variable=kept; cd /usr; stty -ixon erase ^H\r")
+            assign = b"set variable kept" if "fish" in shell else b"variable=kept"
+            await console.send(assign + b"; cd /usr; stty -ixon erase ^H\r")
             before = await settings_of(console)
-            assert await console.run("cd /; variable=lost; true") == Completed(0, b"")
+            assert await console.run("cd /; true") == Completed(0, b"")
             assert await settings_of(console) == before
             await console.send(b"echo $variable $PWD\r")
             await console.expect("kept /usr\n", timeout=PATIENCE)
@@ -197,7 +206,10 @@ REFUSED = {
         "while :; do printf '$ '; read x; done",
         "does not answer like a shell",
     ),
-    "no sh": (r"printf '$ '; read x; x=${x% *}; echo ${x##* }_x; read y", "no sh"),
+    "no sh": (
+        r"printf '$ '; read -r x; x=${x##*\" nc}; echo nc${x%% *}_x; read y",
+        "no sh",
+    ),
 }
 
 
@@ -227,18 +239,162 @@ async def test_no_way_in(login: str | None, password: str | None, words: str) ->
             assert PASSWORD not in f"{caught.value!r} {caught.value.hint}"
 
 
+# ---- whose shell
+
+
+async def test_a_shell_of_another_user_is_refused(bash: str) -> None:
+    async with attached(bash) as console:
+        with pytest.raises(GuestNotReady) as caught:
+            await console.run("echo never", login=SOMEBODY, password=PASSWORD)
+        assert str(caught.value) == (
+            f"the shell in the guest is that of {ME!r}, not of {SOMEBODY!r}"
+        )
+        assert caught.value.started is False
+        assert await console.run("echo mine") == Completed(0, b"mine\n")
+
+
+async def test_a_user_whom_the_guest_does_not_know_is_another_one(bash: str) -> None:
+    async with attached(bash) as console:
+        with pytest.raises(GuestNotReady, match='not of "x\'; echo y"'):
+            await console.run("echo never", login="x'; echo y")
+
+
+async def test_a_shell_of_the_same_user_needs_no_password(
+    shell: tuple[str, ...],
+) -> None:
+    with over_websocket(*shell) as url:
+        async with attached(url) as console:
+            done = await console.run("id -un", login=ME)
+            assert done == Completed(0, f"{ME}\n".encode())
+
+
+# A getty for `nobody`, on a console on which root's shell was left open.
+_TWO_USERS = r"""
+set -m
+"$@"
+while :; do
+  stty sane; printf '\r\nvm login: '; read -r user
+  [ "$user" ] || continue
+  stty -echo; printf 'Password: '; read -r password; stty echo; echo
+  [ "$user:$password" = nobody:secret ] && setpriv --reuid=65534 --clear-groups "$@"
+done
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="another user needs root")
+async def test_a_shell_of_another_user_is_logged_out_if_asked_for() -> None:
+    """Those inside it, too, and a stopped job does not keep it."""
+    with over_websocket("sh", "-c", _TWO_USERS, "getty", *BASH) as url:
+        async with attached(url) as console:
+            await console.expect("[#] $")
+            await console.send(b"sh -c \"echo rea''dy; exec sleep 1000\"\r")
+            await console.expect("ready\n")
+            await console.send(b"\x1a")
+            await console.expect("Stopped")
+            await console.send(b"bash --norc -i\r")
+            done = await console.run(
+                "id -un", login=SOMEBODY, password=PASSWORD, force_login=True
+            )
+            assert done == Completed(0, b"nobody\n")
+            await console.send(b"\r")
+            await console.expect("login: $", timeout=PATIENCE)
+
+
+# ---- full-screen programs
+
+
+EDITORS = {"vim.tiny": ("vim.tiny", "-n", "-u", "NONE"), "busybox": ("busybox", "vi")}
+
+
+@pytest.mark.parametrize("editor", EDITORS)
+async def test_nothing_is_typed_into_an_editor(
+    editor: str, bash: str, tmp_path: Path
+) -> None:
+    """In its insert mode, with what was written there."""
+    if shutil.which(editor) is None:
+        pytest.skip(f"no {editor}")
+    file = tmp_path / "notes"
+    async with attached(bash) as console:
+        await console.expect("# $")
+        command = f"cd {tmp_path}; {' '.join(EDITORS[editor])} notes"
+        await console.send(command.encode() + b"\r")
+        await console.expect(r"\[New|1/1")
+        await console.send(b"ikept")
+        await console.expect("(?s)k.*t")
+        with pytest.raises(GuestNotReady, match="full-screen program") as caught:
+            await console.run("echo never", timeout=PATIENCE)
+        assert caught.value.started is False
+        await console.send(b"\x1b")
+        await console.receive()  # ESC and a key at once would be another key
+        await console.send(b":wq\r")
+        await console.expect("# $", timeout=PATIENCE)
+    assert file.read_text() == "kept\n"
+
+
+# ---- a client that has gone
+
+
+async def test_a_script_of_which_the_rest_never_comes_is_not_run(
+    guest: str, tmp_path: Path
+) -> None:
+    """Nor is what the next user types; and the shell that was logged in to ends."""
+    file = tmp_path / "ran"
+    async with attached(guest) as console:
+        await console.send(b"\r")
+        await console.expect("login: $")
+        await console.send(USER.encode() + b"\r")
+        await console.expect("Password: $")
+        await console.send(PASSWORD.encode() + b"\r")
+        await console.expect("[#] $")
+        await console.send(guestscript.loader("nc123", replaces_shell=True) + b"\r")
+        await console.expect("nc123_r")
+        lines = guestscript.script_lines(f"touch {file}", None, is_ours=True)
+        for line in lines[:-1]:
+            await console.send(line + b"\r")
+        await console.expect(f"nc123_a{len(lines) - 1}")
+        await console.send(b"touch %b\r" % bytes(file))
+        await console.expect("login: $", timeout=40)
+    assert not file.exists()
+
+
+# ---- the history of the shell
+
+
+@pytest.mark.parametrize("control", ["", "ignorespace"])
+async def test_bash_does_not_remember_what_was_typed(bash: str, control: str) -> None:
+    async with attached(bash) as console:
+        await console.send(f"HISTCONTROL={control}; : mine\r".encode())
+        assert await console.run("true") == Completed(0, b"")
+        await console.send(b"history | tail -n 3 | cut -c 8-; echo en''d\r")
+        shown = await console.expect(r"\nend\n", timeout=PATIENCE)
+        assert shown.before.splitlines()[-2:] == [
+            f"HISTCONTROL={control}; : mine",
+            "history | tail -n 3 | cut -c 8-; echo en''d",
+        ]
+        assert "sh -c" not in shown.before.rpartition("[#]")[2]
+
+
 # ---- the way out
 
 
 async def test_a_command_that_ends_the_shell_above_it(guest: str) -> None:
     """And whoever was logged in is logged out."""
     async with attached(guest) as console:
-        with pytest.raises(
-            GuestNotReady, match="the command ended the shell that ran it"
-        ):
+        with pytest.raises(GuestNotReady, match="ended before the command") as caught:
             await console.run("kill -9 0", login=USER, password=PASSWORD)
+        assert caught.value.started
         await console.send(b"\r")
         await console.expect("login: $", timeout=PATIENCE)
+
+
+async def test_a_command_that_ends_the_loader_of_a_shell_that_was_left_open(
+    bash: str,
+) -> None:
+    async with attached(bash) as console:
+        before = await settings_of(console)
+        with pytest.raises(GuestNotReady, match="ended the shell that ran it"):
+            await console.run("kill -9 0")
+        assert await settings_of(console) == before
 
 
 @pytest.mark.parametrize(
@@ -250,8 +406,11 @@ async def test_time_is_over(bash: str, command: str) -> None:
         await console.expect("[#] $")
         before = await settings_of(console)
         started = time.monotonic()
-        with pytest.raises(novaconsole.TimedOut, match="within 4 seconds"):
+        with pytest.raises(
+            novaconsole.TimedOut, match="has not ended within 4 seconds"
+        ) as caught:
             await console.run(f"echo out; {command}", timeout=4)
+        assert caught.value.started is True
         assert time.monotonic() - started >= 4
         assert await settings_of(console) == before
 
@@ -314,8 +473,28 @@ async def test_the_connection_ends_meanwhile() -> None:
 
         async with attached(guest.url) as console, trio.open_nursery() as nursery:
             nursery.start_soon(drop_when_asked)
-            with pytest.raises(novaconsole.ConnectionLost, match="no close frame"):
+            # "gone" if it was reset
+            lost = "lost: (gone|no close frame received)"
+            with pytest.raises(novaconsole.ConnectionLost, match=lost) as caught:
                 await console.run("true")
+            assert caught.value.started is False
+
+
+async def test_a_timeout_before_a_shell_is_found_says_so() -> None:
+    with over_websocket("sh", "-c", "printf 'Starting x...'; sleep 1000") as url:
+        async with attached(url) as console:
+            with pytest.raises(novaconsole.TimedOut) as caught:
+                await console.run("true", timeout=1.5)
+    assert str(caught.value) == "the command was not started within 1.5 seconds"
+    assert caught.value.started is False
+    assert "the guest's last line is 'Starting x...'" in str(caught.value.hint)
+
+
+@pytest.mark.parametrize("command", ["printf 'login: '; sleep 14; echo done"])
+async def test_a_command_that_prints_a_login_prompt_and_is_quiet(
+    bash: str, command: str
+) -> None:
+    assert await run(bash, command) == Completed(0, b"login: done\n")
 
 
 async def test_a_command_has_no_nul(bash: str) -> None:

@@ -80,7 +80,7 @@ def test_a_close_is_reported_with_its_code_and_reason(tmp_path: Path) -> None:
     ("options", "kind", "status"),
     [
         (("--url", f"ws://127.0.0.1:1/?token={TOKEN}"), "ConnectError", 1),
-        (("--url", f"http://h/?token={TOKEN}"), "UsageError", 2),
+        (("--url", f"ftp://h/?token={TOKEN}"), "UsageError", 2),
         (("--demo", "--timeout", "0.5", "--until", "never"), "TimedOut", 124),
         (("--run", "true", "ws://127.0.0.1:1/"), "ConnectError", 1),
     ],

@@ -16,7 +16,7 @@ from support.program import PATIENCE
 from support.shell import Guest, Shell, unchanged, wait_until
 
 INTERVAL = 0.5
-LOST = b"lost: no answer to pings for 1 seconds\r\n"
+LOST = b"lost: no answer to pings for 1 second\r\n"
 # Three intervals are promised.  A busy machine may take longer, but not as long as TCP,
 # which needs a quarter of an hour.
 SOON_ENOUGH = 15.0

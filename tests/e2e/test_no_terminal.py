@@ -320,7 +320,7 @@ def test_without_a_terminal_the_input_after_the_url_is_data(tmp_path: Path) -> N
     assert TOKEN.encode() not in told
 
 
-@pytest.mark.parametrize("line", [b"", b"\n", b"http://127.0.0.1/\n", b"\xff\n"])
+@pytest.mark.parametrize("line", [b"", b"\n", b"ftp://127.0.0.1/\n", b"\xff\n"])
 def test_an_input_without_a_url_is_wrong_usage(tmp_path: Path, line: bytes) -> None:
     with piped(tmp_path, "--url", "-") as process:
         shown, told = process.communicate(line, PATIENCE)

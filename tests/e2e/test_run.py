@@ -1,5 +1,6 @@
 """--run: a command in the guest as a part of the user's own command line."""
 
+import json
 import os
 import subprocess
 from collections.abc import Callable, Iterator
@@ -9,6 +10,7 @@ from signal import SIGTERM
 import pytest
 
 from support import program
+from support.events import assert_valid_event
 from support.guests import BASH, PASSWORD, USER, login_over_websocket, over_websocket
 from support.shell import CTRL_C, TOKEN, Guest, Shell, unchanged
 
@@ -115,6 +117,54 @@ def test_a_refused_connection_is_status_1(tmp_path: Path) -> None:
     done = run(tmp_path, "--run", "true", "ws://127.0.0.1:1/")
     assert done.returncode == 1
     assert b"refused" in done.stderr
+
+
+def test_a_client_that_was_killed_leaves_nobody_logged_in(
+    tmp_path: Path, guest: str
+) -> None:
+    options = ("--login", USER, "--run", "echo begun; sleep 1; id -un")
+    with program.piped(
+        tmp_path, *options, guest, variables={"NOVACONSOLE_PASSWORD": PASSWORD}
+    ) as client:
+        assert client.stdout is not None
+        assert client.stdout.readline() == b"begun\n"
+        client.kill()
+        client.communicate(timeout=PATIENCE)
+    done = run(tmp_path, "--until", "login: $", "--timeout", "30", guest)
+    assert done.returncode == 0, "without a key"
+
+
+def test_programs_are_told_whether_the_command_was_started(
+    tmp_path: Path, bash: str
+) -> None:
+    done = run(tmp_path, "--json", "--timeout", "0.2", "--run", "true", bash)
+    assert errors_of(done.stderr) == [(124, False)]
+    done = run(tmp_path, "--json", "--timeout", "4", "--run", "sleep 1000", bash)
+    assert errors_of(done.stderr) == [(124, True)]
+    done = run(tmp_path, "--json", "--run", "true", "ws://127.0.0.1:1/")
+    assert errors_of(done.stderr) == [(1, False)]
+
+
+def errors_of(told: bytes) -> list[tuple[int, bool | None]]:
+    """The status and `started` of each event `error`."""
+    rows = [json.loads(line) for line in told.splitlines()]
+    for row in rows:
+        assert_valid_event(row)
+    return [
+        (row["status"], row.get("started")) for row in rows if row["event"] == "error"
+    ]
+
+
+def test_another_users_shell_is_refused_in_one_sentence(
+    tmp_path: Path, bash: str
+) -> None:
+    done = run(tmp_path, "--login", "nobody", "--run", "true", bash)
+    assert done.returncode == 1
+    first, second = done.stderr.decode().splitlines()
+    assert "the shell in the guest is that of" in first
+    assert second == (
+        "novaconsole: log out there first, or add --force-login to have it logged out"
+    )
 
 
 WAYS_TO_STOP: dict[str, tuple[Callable[[Shell], None], int]] = {

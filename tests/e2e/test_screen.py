@@ -303,17 +303,17 @@ def test_the_token_is_shown_nowhere(
         ("ws://127.0.0.1:{port}/?token={token}", 1),
         ("wss://127.0.0.1:{port}/?token={token}", 1),
         ("ws://no-such-host.invalid/?token={token}", 1),
-        ("ws://127.0.0.1:{port}/vnc.html?path=%3Ftoken%3D{token}", 1),
+        ("ws://127.0.0.1:{port}/vnc.html?path=%3Ftoken%3D{token}", 2),
         ("ws://127.0.0.1:99999/?token={token}", 2),
         ("ws://127.0.0.1:{token}/?token={token}", 2),
         ("'ws://127.0.0.1/ ?token={token}'", 2),
         ("'ws://[::1/?token={token}'", 2),
         ("ws://user:{token}@127.0.0.1/", 2),
-        ("--url http://127.0.0.1/?token={token}", 2),
+        ("--url http://127.0.0.1:1/?token={token}", 1),
         ("ws://127.0.0.1/ ws://127.0.0.1/?token={token}", 2),
         ("--cacert ws://127.0.0.1/?token={token} vm", 2),
         ("--no-such-option=token={token}", 2),
-        ("ws:/127.0.0.1/?token={token}", 1),  # read as the name of a server
+        ("ws:/127.0.0.1/?token={token}", 2),  # looks like a URL, and is none
     ],
 )
 def test_the_token_is_shown_in_no_error(

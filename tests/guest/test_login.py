@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from novaconsole.guest.login import LoginDialogue, RecentOutput
+from novaconsole.guest.screen import ScreenUse
 from support.pieces import CUTS, cut, thorough
 
 CLEAR, ENTER, CTRL_C = b"\x15\r", b"\r", b"\x03"
@@ -57,6 +58,15 @@ class Talk:
         b"vm% ",
         "\u276f ".encode(),
         b"vm# \x00",
+        # fish: the prompt again, then CR and the cursor moved behind it
+        b"\xe2\x8f\x8e   \r\xe2\x8f\x8e \r\x1b[Kroot@vm ~# \x1b[K\r\x1b[10C",
+        b"me@vm ~> \x1b[K\r\x1b[9C",
+        # zsh: a mark for a missing line end, and a clock on the right
+        b"\x1b[7m%\x1b[m   \r \r\r\x1b[Jvm% \x1b[K\x1b[60C00:33:19\x1b[68D\x1b[?2004h",
+        # a clock in a corner of the screen, and a screen that was cleared
+        b"\x1b7\x1b[1;72H12:34:56\x1b8root@vm:~# ",
+        b"\x1b[s\x1b[1;72H12:34:56\x1b[uroot@vm:~# \x1b[>0K",
+        b"\x1b[H\x1b[2Jroot@vm:~# ",
         b"\x1b[?2004h\x1b]0;title\x07\x1b[1;32mroot@vm\x1b[0m:~# \x1b[6n",
         b"last\r\nline\r\r\n\rroot@vm:~# ",
     ],
@@ -70,7 +80,18 @@ def test_a_shell_is_recognised_by_its_prompt(prompt: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    "line", [b"45% ", b"# no prompt", b"login: root", b"Last login: ", b"", b"#!"]
+    "line",
+    [
+        b"mysql> ",
+        b"3 < x@y> ",
+        b"a $ \r\x1b[1C",
+        b"45% ",
+        b"# no prompt",
+        b"login: root",
+        b"Last login: ",
+        b"",
+        b"#!",
+    ],
 )
 def test_other_lines_are_taken_for_neither_a_shell_nor_a_login(line: bytes) -> None:
     talk = Talk(login="root")
@@ -247,6 +268,141 @@ def test_a_prompt_that_is_neither_is_given_up() -> None:
         talk.answer(b"\r\n>>> ")
     assert "neither a login prompt nor a shell prompt: '>>> '" in talk.error
     assert talk.now < 1020
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [
+        [b"\r\n12:00:%02d menu> " % second for second in range(60)],
+        [b"\r\n%c> " % word for word in b"abcdefghij" * 9],
+        [b"\a"] * 60,
+        [b"\r\nPassword: "] * 60,
+        [b"\r\n> "] * 60,
+    ],
+    ids=["clock", "never the same", "bell", "password", "quote"],
+)
+def test_what_is_typed_in_vain_has_one_limit(answers: list[bytes]) -> None:
+    talk = Talk()
+    typed = [talk.wait_typed()]
+    for answer in answers:
+        if talk.login.error is None:
+            talk.print(answer)
+            typed.append(talk.wait_typed())
+    assert talk.login.error is not None
+    assert len([keys for keys in typed if keys]) <= 7
+    assert talk.now < 1100
+
+
+def test_a_boot_after_the_limit_is_still_waited_for() -> None:
+    talk = Talk("root")
+    for number in range(200):
+        talk.print(b"unit %d\r\n" % number)
+        next_line = talk.now + 14.0
+        while talk.login.deadline < next_line:
+            talk.wake()
+        talk.now = next_line
+    assert talk.login.error is None
+    assert talk.answer(b"vm login: ") == b"root\r"
+
+
+# ---- full-screen programs
+
+FULL_SCREEN = {
+    "vim": b'\x1b[1;24r\x1b[H\x1b[J\x1b[24;1H"f" [New]\x1b[2;1H\x1b[1m~\x1b[1;1H',
+    "vim in answer": b"\x1b[?25l\x1b[2;1H\x1b[K\x1b[24;63H2\x1b[2;1H\x1b[?25h",
+    "busybox vi": b"\x1b[?1049h\x1b[H\x1b[J\x1b[2;1H~\x1b[1;1H",
+    "less": b"\x1b[?1049h\x1b[?1h\x1b=\rroot@vm:~# \x1b[m",
+    "top": b"\x1b[?25l\x1b[H\x1b[J\x1b[mtop - 00:33:29 up\r\nTasks: 3\r\n",
+    "top without colours": b"\x1b[Htop - 00:33:31 up\r\nTasks: 3\r\n",
+    "top, second picture": b"\x1b[H\x1b[mtop - 00:33:31 up\x1b[K\r\nTasks: 3\r\n",
+    "editor at a line like a prompt": b"\x1b[5;1Hroot@vm:~# ",
+    "editor at a line like a login": b"\x1b[5dvm login: ",
+}
+
+
+@pytest.mark.parametrize("program", FULL_SCREEN)
+def test_nothing_is_typed_into_a_full_screen_program(program: str) -> None:
+    talk = Talk("root", "secret")
+    talk.print(FULL_SCREEN[program])
+    assert talk.wait_typed() == b""
+    assert "full-screen program" in talk.error
+    assert talk.now < 1060
+
+
+def test_a_program_that_draws_on_and_on_is_given_up() -> None:
+    talk = Talk()
+    while talk.login.error is None:
+        talk.print(FULL_SCREEN["top, second picture"])
+        assert talk.wake() == b""
+        assert talk.now < 1100
+    assert "full-screen program" in talk.error
+
+
+@pytest.mark.parametrize(
+    ("before", "shell"),
+    [
+        (b"\x1b[?1049h\x1b[2;1H~\x1b[24;1H\x1b[?1049l", b"\r\n# "),
+        (b"\x1b[?1049h\x1b[2;1H~\x1b[24;1H", b"boot\r\n" * 300 + b"# "),
+        (b"\x1b[5;10H GNU GRUB \x1b[20;3H in 5s", b"\r\n" * 70 + b"# "),
+        (b"\x1b[24;1H\x1b[K", b"\r\n# "),
+    ],
+    ids=["editor has ended", "guest was reset", "boot loader", "old editor has ended"],
+)
+def test_after_a_full_screen_program_a_prompt_is_found(
+    before: bytes, shell: bytes
+) -> None:
+    talk = Talk()
+    talk.print(before)
+    assert talk.answer(shell) == b""
+    assert talk.login.is_at_shell
+
+
+def test_a_full_screen_program_is_recognised_by_what_was_printed_before() -> None:
+    """The console log has it, without ESC and without CR."""
+    screen = ScreenUse()
+    screen.feed_console_log(b"# vi f\n[?1049h[H[J[2;1H~[1;1H")
+    login = LoginDialogue(None, None, 1000.0, screen)
+    login.wake(login.deadline)
+    assert login.take_typed() == b""
+    assert "full-screen program" in str(login.error)
+
+
+@pytest.mark.parametrize(
+    "log", [b"", b"[    1.0] x\n# vi f\n[?1049h[1;1H[?1049l\n# ", b"[0m[32m# "]
+)
+def test_a_console_log_without_such_a_program_hinders_nothing(log: bytes) -> None:
+    screen = ScreenUse()
+    screen.feed_console_log(log)
+    assert not screen.is_full
+
+
+@given(st.sampled_from(sorted(FULL_SCREEN)), CUTS)
+@thorough
+def test_a_full_screen_program_may_come_in_any_pieces(
+    program: str, cuts: list[int]
+) -> None:
+    whole, pieces = ScreenUse(), ScreenUse()
+    whole.feed(FULL_SCREEN[program])
+    for piece in cut(FULL_SCREEN[program], cuts):
+        pieces.feed(piece)
+    assert pieces.is_full
+    assert pieces.is_in_line == whole.is_in_line
+
+
+# ---- logging somebody out
+
+
+def test_a_shell_that_is_left_is_left_by_stronger_means_each_time() -> None:
+    talk = Talk("root")
+    typed = []
+    for _ in range(4):
+        talk.answer(b"\r\n# ")
+        assert talk.login.is_at_shell
+        talk.login.log_out("bob", talk.now)
+        typed.append(talk.login.take_typed())
+    assert typed == [b" exit\r", *[b" exec true\r"] * 3]
+    talk.login.log_out("bob", talk.now)
+    assert "the shell of 'bob' in the guest does not end" in talk.error
 
 
 def test_after_a_minute_without_a_prompt_the_login_is_tried_again() -> None:

@@ -20,7 +20,7 @@ while :; do
   stty -echo; printf 'Password: '; read -r password; stty echo; echo
   if [ "$user:$password" = root:secret ]; then
     echo 'Last login: Mon Nov 23 12:00:00 on ttyS0'
-    "$@"
+    set -m; "$@"; set +m  # takes the terminal back, as the next getty would
   else
     sleep 0.3; echo 'Login incorrect'
   fi

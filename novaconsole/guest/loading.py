@@ -1,0 +1,80 @@
+"""Hands the script to the loader in the guest, line by line (script.py, command.py)."""
+
+import math
+import re
+
+from novaconsole.guest import script as guestscript
+from novaconsole.guest.login import CTRL_C, ENTER
+
+_SECONDS = 10.0  # for the next acknowledgement
+_REPEAT_SECONDS = 2.0
+
+_SETTINGS = re.compile(rb"r([0-9a-f:]+)")
+_WANTED = re.compile(rb"a(\d+)")
+
+
+class Loading:
+    """What has been handed to a loader, and what it has acknowledged.
+
+    Args:
+        mark: random letters and digits.
+        lines: the script.
+        replaces_shell: whether the shell ends with the loader.
+
+    Attributes:
+        deadline: when to call `wake`, on the caller's clock.
+        has_failed: whether no acknowledgement has come.
+        is_acknowledged: whether the loader has answered at all.
+        is_complete: whether the last line has been typed.
+        settings: of the tty, as stty prints them; empty until the loader has told.
+    """
+
+    def __init__(self, mark: str, lines: list[bytes], *, replaces_shell: bool) -> None:
+        self._loader = guestscript.loader(mark, replaces_shell=replaces_shell)
+        self._lines = lines
+        self._sent = 0
+        self._is_asked = False
+        self._give_up_at = self.deadline = math.inf
+        self.has_failed = False
+        self.is_acknowledged = False
+        self.settings = b""
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the last line has been typed."""
+        return self._sent == len(self._lines)
+
+    def begin(self, now: float) -> bytes:
+        """Return what starts the loader."""
+        return self._type(self._loader, now)
+
+    def wake(self, now: float) -> bytes:
+        """Return what makes the loader repeat itself; to be called at the deadline."""
+        if now >= self._give_up_at:
+            self.has_failed = True
+            return CTRL_C
+        self._is_asked = True
+        self.deadline = now + _REPEAT_SECONDS
+        return ENTER
+
+    def answer(self, meaning: bytes, now: float) -> bytes:
+        """Return what to type for a mark `r` or `a`; empty if that is on its way."""
+        self.is_acknowledged = True
+        number = 0
+        if settings := _SETTINGS.fullmatch(meaning):
+            self.settings = settings[1]
+        elif wanted := _WANTED.fullmatch(meaning):
+            number = int(wanted[1])
+        else:
+            return b""  # other output was mixed into it
+        is_lost = self._is_asked and number == self._sent - 1
+        if number >= len(self._lines) or not (number == self._sent or is_lost):
+            return b""
+        self._sent = number + 1
+        self._is_asked = False
+        return self._type(self._lines[number], now)
+
+    def _type(self, line: bytes, now: float) -> bytes:
+        self._give_up_at = now + _SECONDS
+        self.deadline = now + _REPEAT_SECONDS
+        return line + ENTER
