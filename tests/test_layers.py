@@ -59,7 +59,7 @@ PURE_MODULES = {
 PURE = {"collections", "dataclasses", "enum", "re", "typing", "urllib"}
 PURE |= {"pathlib", "signal"}  # for a type and for numbers
 PURE |= {"codecs", "difflib", "ipaddress", "json", "math", "random", "shlex", "struct"}
-PURE |= {"re2"}  # not of the standard library, but as pure as its `re`
+PURE |= {"itertools", "warnings"}
 
 OWNERS = {
     "termios": {"terminal.tty"},
@@ -73,7 +73,6 @@ OWNERS = {
     "wsproto": {"websocket.connection"},
     "h11": {"websocket.connection", "network.http_connect"},  # the upgrade; CONNECT
     "python_socks": {"network.socks"},
-    "re2": {"guest.expect"},
     "openstack": {"cloud.client", "cloud.config", "cloud.faults"},
     "keystoneauth1": {"cloud.faults"},
     "requests": {"cloud.response"},
