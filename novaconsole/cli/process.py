@@ -10,8 +10,10 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from novaconsole.cli.conflicts import without_unfit_defaults
 from novaconsole.cli.options import Options
 from novaconsole.cli.request import requested
+from novaconsole.cli.values import Parsed
 from novaconsole.errors import STATUS_INTERRUPTED, NovaConsoleError, OutputFailed
 from novaconsole.terminal.notices import NoticeHandler, Notices, Verbosity
 
@@ -86,16 +88,19 @@ def _report(error: NovaConsoleError, notices: Notices) -> int:
 # ---- a command
 
 
-def run(options: Options) -> int:
+def run(parsed: Parsed) -> int:
     """Do what the options ask for; return the exit status.
 
     Args:
-        options: as the user gave them.
+        parsed: what the user gave.
     """
+    options, ignored = without_unfit_defaults(*parsed)
     notices = Notices(_verbosity(options), as_json=options.json)
     _log_to(notices)
+    for variable, reason in ignored:
+        notices.say(f"{variable} is ignored: {reason}", Verbosity.VERBOSE)
     try:
-        request = requested(options)
+        request = requested(options, parsed.from_environment)
     except NovaConsoleError as exc:
         status = _report(exc, notices)
     else:

@@ -10,10 +10,12 @@ import os
 import re
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from novaconsole.cli.conflicts import check_conflicts
 from novaconsole.cli.options import Options
+from novaconsole.cli.values import naming_variables, shown
 from novaconsole.commands.validate import (
     check_certificate_files,
     is_server_name,
@@ -41,31 +43,40 @@ _HEADER = re.compile(
 )
 
 
-def requested(options: Options) -> "AttachRequest | RunRequest | CheckRequest":
+def requested(
+    options: Options, from_environment: frozenset[str] = frozenset()
+) -> "AttachRequest | RunRequest | CheckRequest":
     """Return what the options ask for.
 
     Reads the URL of `--url -` and the guest's password, where they are needed.
 
     Args:
         options: as the user gave them.
+        from_environment: the fields that variables gave, for messages.
 
     Raises:
         UsageError: they make no sense, or a file that they name is of no use.
     """
     check_conflicts(options)
-    escape = parse_escape_char(options.escape)
-    _check_seconds(options)
-    _check_files(options)
-    headers = _headers(options)
-    patterns = _patterns(options)
-    proxy = proxy_chooser(options.proxy)
-    target = _target(options)
+    given_by = partial(naming_variables, from_environment)
+    with given_by("escape"):
+        escape = parse_escape_char(options.escape)
+    _check_files(options, from_environment)
+    with given_by("header", "origin"):
+        headers = _headers(options)
+    with given_by("until"):
+        patterns = _patterns(options)
+    with given_by("proxy"):
+        proxy = proxy_chooser(options.proxy)
+    with given_by("url"):
+        target = _target(options)
 
     # From here on trio is loaded: what is wrong above is reported without it.
     from novaconsole.console.connect import ConnectOptions
 
     tls = TLSOptions(options.cacert, options.cert, options.key, options.insecure)
-    check_certificate_files(tls)
+    with given_by("cacert", "cert", "key"):
+        check_certificate_files(tls)
     location = _location(options, target, tls)
     connect = ConnectOptions(
         timeout=options.connect_timeout,
@@ -180,49 +191,37 @@ def parse_escape_char(text: str) -> bytes | None:
     return bytes([char])
 
 
-def _check_seconds(options: Options) -> None:
-    """Refuse "nan", which is a number to Python, but no time."""
-    for name, seconds in (
-        ("--close-wait", options.close_wait),
-        ("--connect-timeout", options.connect_timeout),
-        ("--keepalive", options.keepalive),
-        ("--timeout", options.timeout),
-    ):
-        if seconds is not None and math.isnan(seconds):
-            raise UsageError(f"{name} must be a number of seconds")
-
-
 def _headers(options: Options) -> tuple[tuple[bytes, bytes], ...]:
     """Return the headers to send with the upgrade, which may hold secrets."""
-    lines = options.header or os.environ.get("NOVACONSOLE_HEADER", "").splitlines()
+    lines = [*(options.header or ())]
     if options.origin:
-        lines = [*lines, f"Origin: {options.origin}"]
+        lines.append(f"Origin: {options.origin}")
     headers = []
     for line in lines:
         match = _HEADER.fullmatch(line)
         if match is None:
             raise UsageError("bad header", "write it as -H 'Name: value'")
-        headers.append((match[1].encode(), match[2].strip().encode()))
+        value = match[2].strip().encode(errors="surrogateescape")  # any bytes
+        headers.append((match[1].encode(), value))
     return tuple(headers)
 
 
 def _patterns(options: Options) -> "Patterns | None":
     """Return the output that ends the session, or None."""
-    sources = options.until or os.environ.get("NOVACONSOLE_UNTIL", "").splitlines()
-    if not sources:
+    if not options.until:
         return None
     from novaconsole.guest.expect import Patterns
 
-    return Patterns(*sources)
+    return Patterns(*options.until)
 
 
-def _check_files(options: Options) -> None:
+def _check_files(options: Options, from_environment: frozenset[str]) -> None:
     if options.record is not None and options.record == options.log:
         raise UsageError("--log and --record cannot write to the same file")
-    pem = {"--cacert": options.cacert, "--cert": options.cert, "--key": options.key}
+    pem = {"cacert": options.cacert, "cert": options.cert, "key": options.key}
     for name, path in pem.items():
         if path and not os.access(path, os.R_OK):
-            raise UsageError(f"{name}: cannot read {path}")
+            raise UsageError(f"{shown(name, from_environment)}: cannot read {path}")
 
 
 def _target(options: Options) -> Target | None:
@@ -277,7 +276,8 @@ def _password(options: Options) -> str | None:
     file = options.password_file
     if file is not None:
         try:
-            return os.fsdecode(file.read_bytes().split(b"\n")[0].rstrip(b"\r"))
+            line = file.read_bytes().split(b"\n")[0].rstrip(b"\r")
+            return line.decode(errors="surrogateescape")  # any bytes
         except OSError as exc:
             message = f"--password-file: cannot read {file}: {exc.strerror}"
             raise UsageError(message) from exc

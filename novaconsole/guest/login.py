@@ -163,7 +163,11 @@ class LoginDialogue:
             self._fail("the guest asks for a login", "give a user with --login USER")
         else:
             self.has_logged_in = True
-            self._type(self._login.encode() + ENTER, now, _OVERDUE_SECONDS)
+            self._type(
+                self._login.encode(errors="surrogateescape") + ENTER,
+                now,
+                _OVERDUE_SECONDS,
+            )
 
     def _give_password(self, line: str, now: float) -> None:
         if not self.has_logged_in:
@@ -181,7 +185,7 @@ class LoginDialogue:
             )
         else:
             self._password_typed = True
-            self._type(self._password.encode() + ENTER, now, _OVERDUE_SECONDS)
+            self._type(_typed(self._password), now, _OVERDUE_SECONDS)
 
     def _knock(self, keys: bytes, line: str, now: float) -> None:
         """Press keys to get an answer; give up on silence or always the same line."""
@@ -207,3 +211,8 @@ class LoginDialogue:
         else:
             pause = _KNOCK_SECONDS * 2.0 ** max(0, self._unanswered - 1)
             self._type(keys, now, min(pause, _MOST_KNOCK_SECONDS))
+
+
+def _typed(line: str) -> bytes:
+    """Return the bytes of a line and Enter; those that are no UTF-8 are kept."""
+    return line.encode(errors="surrogateescape") + ENTER
