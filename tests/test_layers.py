@@ -49,7 +49,8 @@ for allowed in MAY_IMPORT.values():
 PURE_WINGS = {"vt", "guest"}
 PURE_MODULES = {
     *VOCABULARY,
-    *("capture.asciicast", "capture.plaintext", "capture.timestamps"),
+    *("capture.asciicast", "capture.elsewhere", "capture.plaintext"),
+    "capture.timestamps",
     *("cloud.server", "cloud.console_log"),
     *("network.address", "network.proxy", "network.target"),
     *("session.escapes",),
