@@ -12,18 +12,18 @@ from novaconsole.session.escapes import ESCAPES
 
 
 def roff(text: str) -> str:
-    """Escape text for roff: dashes, and a control character at the start."""
+    """Escape text for roff: dashes, backslashes, a dot or quote at the start."""
     escaped = text.replace("\\", "\\e").replace("-", "\\-").replace("`", "")
     return f"\\&{escaped}" if escaped[:1] in (".", "'") else escaped
 
 
 def entry(term: str, meaning: str) -> list[str]:
-    """Return one entry of a list."""
+    """Format one entry of a list: a term and, indented, its meaning."""
     return [".TP", f".B {roff(term)}", roff(meaning)]
 
 
 def manual() -> str:
-    """Return the page, in man(7)."""
+    """Return the page in the macros of man(7)."""
     command = typer.main.get_command(app)
     help_text = (command.help or "").split("\n\n")
     lines = [
@@ -46,13 +46,18 @@ def manual() -> str:
         ]
         assert server is not None
         term, meaning = server
-        lines += [roff(f"{term} is {meaning[0].lower()}{meaning[1:]}")]
+        # typer 0.29 adds the type to the name.
+        lines += [roff(f"{term.split()[0]} is {meaning[0].lower()}{meaning[1:]}")]
         lines += [".SH OPTIONS"]
         for group, records in option_groups(command, context).items():
             lines += [f".SS {group}"]
             for record in records:
                 lines += entry(*record)
-    lines += [".SH ESCAPES", "Escapes are recognised at the start of a line."]
+    lines += [
+        ".SH ESCAPES",
+        "An escape is recognised at the start of a line, that is, right after Enter,",
+        "and at the start of the session.",
+    ]
     for escape in ESCAPES:
         lines += entry(f"~{escape.shown or '~'}", escape.meaning)
     lines += [".SH EXIT STATUS"]
@@ -61,12 +66,12 @@ def manual() -> str:
     lines += [
         ".SH ENVIRONMENT",
         roff(
-            "Each option can be set by an environment variable: NOVACONSOLE_ and the "
-            "option's name in capitals, with underscores, such as "
+            "Each option can also be set by an environment variable: NOVACONSOLE_ and "
+            "the option's name in capitals, with underscores, such as "
             "NOVACONSOLE_CLOSE_WAIT."
         ),
-        "The command line takes precedence.",
-        "NOVACONSOLE_HEADER and NOVACONSOLE_UNTIL hold one value per line.",
+        "The command line takes precedence, and a variable that does not fit it is ignored.",
+        "NOVACONSOLE_HEADER and NOVACONSOLE_UNTIL may hold several values, one a line.",
         *entry("NOVACONSOLE_PASSWORD", "Password for --login."),
         ".SH SEE ALSO",
         ".BR openstack (1),",

@@ -1,7 +1,7 @@
 """Draw the last screen of a recorded session as an SVG: the picture in the README.
 
-What is recorded is the terminal that novaconsole runs in, for what novaconsole itself
-says is not in the recordings that it makes:
+Record the terminal that novaconsole runs in, because the recordings that novaconsole
+makes do not contain its own messages:
 
     asciinema rec --cols 84 --rows 26 --command sh docs/session.cast
     python docs/picture.py docs/session.cast > docs/session.svg
@@ -20,15 +20,15 @@ from rich.console import Console
 from rich.style import Style
 from rich.text import Text
 
-# A picture must not fetch anything: no font, and no address of who made it.
+# A picture must not fetch anything: no font, and no address of its maker.
 _FOREIGN = re.compile(r"@font-face *\{.*?\}|<!--.*?-->", re.DOTALL)
 
 
 def picture(cast: Path) -> str:
-    """The screen as it is at the end of a recording.
+    """Draw the screen at the end of a recording; return the SVG.
 
     Args:
-        cast: an asciicast, version 2.
+        cast: file with an asciicast, version 2.
     """
     first, *lines = cast.read_bytes().splitlines()
     header = json.loads(first)
@@ -55,7 +55,7 @@ def picture(cast: Path) -> str:
 
 
 def _text(row: Any, columns: int) -> Text:
-    """A line of the screen."""
+    """Convert a line of the screen, without the blanks at its end."""
     cells = [row[column] for column in range(columns)]
     text = Text()
     for look, run in groupby(cells, key=lambda cell: cell._replace(data="")):
@@ -73,7 +73,7 @@ def _text(row: Any, columns: int) -> Text:
 
 
 def _color(name: str) -> str | None:
-    """A colour of pyte's in the words of rich."""
+    """Convert a colour from pyte's name to that of rich, or None for the default."""
     if re.fullmatch("[0-9a-f]{6}", name):
         return f"#{name}"
     if name == "default":

@@ -1,7 +1,7 @@
 """Attach to the serial console of an OpenStack Nova server.
 
-The program is `cli.py`.  For programs there are the names below (docs/api.md); each is
-loaded when it is first asked for, so that `--help` does not wait for trio.
+The command line is in `cli/`.  Python programs use the names below (docs/api.md); each
+is loaded when it is first used, so that `--help` does not wait for trio.
 """
 
 from typing import TYPE_CHECKING, Any

@@ -1,35 +1,194 @@
-"""README and manual page agree with the program's tables; the examples work."""
+"""The documents agree with the program: tables, commands, paths, names, examples.
+
+The checks are in `support/documents.py`, and those of the tables here.
+"""
 
 import importlib.util
 import os
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
 from novaconsole.console.outcome import EXIT_STATUSES
-from novaconsole.session.escapes import ESCAPES, Escape
+from novaconsole.session.escapes import ESCAPES
 from support import guests
+from support.documents import (
+    PACKAGE,
+    ROOT,
+    code_spans,
+    commands,
+    missing_names,
+    missing_paths,
+    missing_quotes,
+    rows,
+    section,
+    wrong_commands,
+)
 from support.events import SCHEMA
 from support.fake_cloud import FakeCloud, write_clouds
 from support.program import without_settings
+from test_layers import MAY_IMPORT, VOCABULARY
 
-ROOT = Path(__file__).parent.parent
+DOCUMENTS = (
+    *("README.md", "CONTRIBUTING.md"),
+    *("docs/architecture.md", "docs/api.md", "docs/json.md"),
+)
 README = (ROOT / "README.md").read_text()
 GUIDE = (ROOT / "docs" / "api.md").read_text()
+ARCHITECTURE = (ROOT / "docs" / "architecture.md").read_text()
 
 
-@pytest.mark.parametrize("escape", ESCAPES, ids=lambda escape: escape.shown or "~")
-def test_readme_lists_every_escape_in_the_words_of_the_program(escape: Escape) -> None:
-    assert f"| `~{escape.shown or '~'}` | {escape.meaning} |" in README
+# ---- tables
 
 
-@pytest.mark.parametrize(("status", "meaning"), EXIT_STATUSES)
-def test_readme_lists_every_exit_status(status: str, meaning: str) -> None:
-    assert f"| {status} | {meaning} |" in README
+def wrong_escapes(text: str) -> list[str]:
+    shown = rows(section(text, "## Escapes"))
+    escapes = [(f"`~{each.shown or '~'}`", each.meaning) for each in ESCAPES]
+    return [] if shown == escapes else [f"{shown} is not {escapes}"]
+
+
+def wrong_statuses(text: str) -> list[str]:
+    shown = rows(section(text, "## Exit status"))
+    return [] if shown == [*EXIT_STATUSES] else [f"{shown} is not {EXIT_STATUSES}"]
+
+
+def wrong_imports(text: str) -> list[str]:
+    """Where the table of imports is not the one that the tests enforce."""
+    shown = {
+        wing.strip("`"): set(code_spans(allowed))
+        for wing, allowed in rows(section(text, "## What may import what"))
+    }
+    enforced = {wing: allowed - VOCABULARY for wing, allowed in MAY_IMPORT.items()}
+    return [
+        f"{wing}: {shown.get(wing)} is not {enforced.get(wing)}"
+        for wing in sorted({*shown, *enforced})
+        if shown.get(wing) != enforced.get(wing)
+    ]
+
+
+def wrong_tree(text: str) -> list[str]:
+    """Which wings and files at the top are missing in the tree, or not there."""
+    shown = set(re.findall(r"^  (\w\S*)  ", section(text, "## The tree"), re.MULTILINE))
+    there = {f"{path.parent.name}/" for path in PACKAGE.glob("*/__init__.py")}
+    there |= {path.name for path in PACKAGE.glob("*.py")}
+    return sorted(shown ^ there)
+
+
+# ---- the documents
+
+
+@pytest.fixture(autouse=True)
+def no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No variable of the developer's changes what a command means."""
+    for name in {*os.environ} - {*without_settings(os.environ)}:
+        monkeypatch.delenv(name)
+
+
+def test_readme_has_the_programs_table_of_escapes() -> None:
+    assert wrong_escapes(README) == []
+
+
+def test_readme_has_the_programs_table_of_exit_statuses() -> None:
+    assert wrong_statuses(README) == []
+
+
+def test_readme_quotes_what_the_program_says() -> None:
+    assert missing_quotes(README) == []
+
+
+def test_the_architecture_has_the_table_of_imports_that_the_tests_enforce() -> None:
+    assert wrong_imports(ARCHITECTURE) == []
+
+
+def test_the_architecture_shows_every_wing() -> None:
+    assert wrong_tree(ARCHITECTURE) == []
+
+
+def test_the_names_in_the_architecture_are_in_the_code() -> None:
+    assert missing_names(ARCHITECTURE) == []
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_every_path_in_the_documents_exists(document: str) -> None:
+    assert missing_paths((ROOT / document).read_text()) == []
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_every_command_in_the_documents_is_valid(document: str) -> None:
+    assert wrong_commands((ROOT / document).read_text()) == []
+
+
+def test_the_documents_are_read_to_their_ends() -> None:
+    """A reader of Markdown that finds nothing would say that all is well."""
+    found = {tuple(command[:2]) for command in commands(README)}
+    assert found >= {
+        ("novaconsole", "--demo"),
+        ("novaconsole", "my-server"),
+        ("novaconsole", "--proxy"),
+        ("novaconsole", "-e@"),
+        (".venv/bin/python", "-bb"),
+    }
+    contributing = (ROOT / "CONTRIBUTING.md").read_text()
+    assert ["python", "docs/manual.py"] in [*commands(contributing)]
+
+
+@pytest.mark.parametrize(
+    ("check", "document", "right", "wrong"),
+    [
+        (wrong_escapes, "README.md", "| `~R` |", "| `~r` |"),
+        (wrong_escapes, "README.md", "| show fewer mess", "| show less mess"),
+        (wrong_statuses, "README.md", "| 124 |", "| 125 |"),
+        (missing_quotes, "README.md", '"Target closed"', '"Target is closed"'),
+        (missing_quotes, "README.md", "has just\nmoved", "has just\ngone"),
+        (missing_quotes, "README.md", "is SHUTOFF, not", "is SHUTOFF and not"),
+        (
+            wrong_imports,
+            "docs/architecture.md",
+            "| `guest` | `vt` |",
+            "| `guest` | none |",
+        ),
+        (wrong_imports, "docs/architecture.md", "| `vt` | none |", ""),
+        (wrong_tree, "docs/architecture.md", "  capture/ ", "  captured/ "),
+        (wrong_tree, "docs/architecture.md", "  events.py ", "  event.py  "),
+        (missing_names, "docs/architecture.md", "`send_typed`", "`send_keys`"),
+        (missing_names, "docs/architecture.md", "─ read_output ", "─ show_output "),
+        (missing_names, "docs/architecture.md", "`Display.show`", "`Display.draw_it`"),
+        (missing_paths, "docs/architecture.md", "`vt/modes.py`", "`vt/mode.py`"),
+        (missing_paths, "docs/architecture.md", "../CONTRIBUTING", "../HACKING"),
+        (missing_paths, "CONTRIBUTING.md", "`tests/lab`", "`tests/labs`"),
+        (missing_paths, "CONTRIBUTING.md", "`.ci/run`", "`.ci/all`"),
+        (missing_paths, "README.md", "](docs/json.md)", "](docs/jason.md)"),
+        (wrong_commands, "README.md", "--wait --reconnect", "--wait --recconect"),
+        (wrong_commands, "README.md", "`--log-plain`", "`--log-text`"),
+        (wrong_commands, "README.md", "--timeout 300", "--timeout soon"),
+        (wrong_commands, "README.md", "--check my-server", "--check --demo"),
+        (wrong_commands, "README.md", "novaconsole -e@ my", "novaconsole -a@ my"),
+        (wrong_commands, "README.md", "--group dev", "--group development"),
+        (wrong_commands, "README.md", "'.[until]'", "'.[till]'"),
+        (wrong_commands, "README.md", "    pipx install .", "    pipy install ."),
+        (wrong_commands, "CONTRIBUTING.md", "docs/manual.py", "docs/man.py"),
+        (wrong_commands, "CONTRIBUTING.md", "pytest tests/vt ", "pytest tests/vty "),
+        (wrong_commands, "CONTRIBUTING.md", "=tests/e2e", "=tests/e3e"),
+        (wrong_commands, "CONTRIBUTING.md", "profile=long", "profile=short"),
+        (wrong_commands, "CONTRIBUTING.md", "bench/run.py", "bench/run.py --fast"),
+        (wrong_commands, "CONTRIBUTING.md", "codespell &&", "spellcode &&"),
+        (wrong_commands, "docs/json.md", "--json -q", "--json -q -v"),
+    ],
+)
+def test_a_planted_fault_is_found(
+    check: Callable[[str], list[str]], document: str, right: str, wrong: str
+) -> None:
+    text = (ROOT / document).read_text()
+    assert right in text
+    assert check(text.replace(right, wrong, 1)) != []
+
+
+# ---- what is made
 
 
 def script(name: str) -> ModuleType:

@@ -33,7 +33,7 @@ EXIT_STATUSES = (
             "the reader of the output has gone"
         ),
     ),
-    ("1", "the console could not be reached; a message says why"),
+    ("1", "the console could not be reached, or the output not be written"),
     ("2", "wrong usage"),
     ("3", "the connection was closed or lost while attached"),
     ("124", "`--timeout` expired"),

@@ -55,7 +55,7 @@ async def open_socks(proxy: Proxy, target: Target) -> trio.SocketStream:
     except ImportError as exc:
         raise UsageError(
             "a SOCKS proxy needs a package that is not installed",
-            "pip install 'novaconsole[socks]'",
+            "install it with: pip install 'novaconsole[socks]'",
         ) from exc
     _check_fits(proxy, target)
     client = Client(

@@ -1,4 +1,4 @@
-"""The last words of a session, said when the terminal is the user's again."""
+"""Why a session ended, said when the terminal is the user's again."""
 
 from collections.abc import AsyncIterator
 from contextlib import suppress

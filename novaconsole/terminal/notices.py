@@ -76,10 +76,10 @@ class Notices:
         """Say what the user asked for, whatever the verbosity."""
         self._line(text)
 
-    def event(self, name: str, /, **facts: Field) -> None:
+    def event(self, name: str, /, **fields: Field) -> None:
         """Report an event to programs; people get messages instead."""
         if self._as_json:
-            self._hand_on(mask_tokens(encode(name, facts)), _ERROR_WRITE_SECONDS)
+            self._hand_on(mask_tokens(encode(name, fields)), _ERROR_WRITE_SECONDS)
 
     def error(self, error: NovaConsoleError) -> None:
         """Say what went wrong and what to try, whatever the verbosity."""

@@ -119,7 +119,7 @@ def test_a_recording_that_is_refused_leaves_the_old_log(run: Runner) -> None:
 
     done = run("--url", URL, "--log", str(log), "--record", str(cast))
 
-    assert_wrong_usage(done, "old.cast is there already")
+    assert_wrong_usage(done, "old.cast already exists")
     assert (log.read_bytes(), cast.read_bytes()) == (b"old", b"old")
 
 
@@ -128,7 +128,7 @@ def test_a_bad_log_name_is_reported_before_the_cloud_is_asked(
     run: Runner, cloud: FakeCloud, name: str
 ) -> None:
     before = set(run.home.iterdir())
-    assert_wrong_usage(run("vm", "--cloud", "fake", "--log", name), "name of a file")
+    assert_wrong_usage(run("vm", "--cloud", "fake", "--log", name), "file name")
     assert set(run.home.iterdir()) == before
     assert not cloud.requests
 

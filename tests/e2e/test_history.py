@@ -211,7 +211,7 @@ def test_history_does_not_count_as_output_of_the_guest(
     shell.expect(PAST[-1])
     shell.type(b"\r")
     guest.wait_received(b"\r")
-    shell.expect(b"novaconsole: no output, though the connection is alive")
+    shell.expect(b"novaconsole: no output, although the connection is alive")
     shell.type(b"~.")
 
     assert shell.prompt() == 0

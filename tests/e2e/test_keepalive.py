@@ -113,7 +113,7 @@ def test_without_keepalive_no_ping_is_sent(tmp_path: Path) -> None:
     with Guest() as guest, Shell(tmp_path) as shell, unchanged(shell):
         shell.attach(f"--keepalive 0 {guest.url}")
         shell.type(b"~I")
-        shell.expect(b"round trip: no keepalive\r\n")
+        shell.expect(b"round trip: not measured (--keepalive 0)\r\n")
         shell.type(b"~.")
         assert shell.prompt() == 0
     assert guest.pings == 0

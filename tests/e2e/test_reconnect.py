@@ -367,7 +367,7 @@ def test_by_hand_it_tries_until_it_succeeds(tmp_path: Path) -> None:
             shell.type(b"~R")
             shell.expect(WAITING)
             shell.type(b"~R")
-            shell.expect(b"novaconsole: not attached; trying already\r\n")
+            shell.expect(b"novaconsole: not attached; trying to connect already\r\n")
         shell.expect(b"connected again to: ")
         finish(shell, guest, b"after")
 

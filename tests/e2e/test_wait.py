@@ -321,7 +321,7 @@ def test_the_other_escapes_work_while_waiting(cloud: FakeCloud, shell: Shell) ->
     shell.type(b"~I")
     shell.expect(b"not attached: waiting for the server or the network")
     shell.type(b"~R")
-    shell.expect(b"not attached; trying already")
+    shell.expect(b"not attached; trying to connect already")
     shell.type(b"~.")
 
     assert shell.prompt() == 0

@@ -309,7 +309,7 @@ def test_the_help_has_a_line_for_every_escape(char: bytes) -> None:
     assert [row.split(maxsplit=1) for row in rows] == [
         [shown + (escape.shown or shown), escape.meaning] for escape in ESCAPES
     ]
-    assert "after Enter only" in note
+    assert "only right after Enter" in note
 
 
 def test_the_meanings_in_the_help_stand_in_a_column() -> None:
