@@ -70,7 +70,8 @@ def manual() -> str:
             "the option's name in capitals, with underscores, such as "
             "NOVACONSOLE_CLOSE_WAIT."
         ),
-        "The command line takes precedence, and a variable that does not fit it is ignored.",
+        "The command line takes precedence;",
+        "a variable that does not fit it is ignored.",
         "NOVACONSOLE_HEADER and NOVACONSOLE_UNTIL may hold several values, one a line.",
         *entry("NOVACONSOLE_PASSWORD", "Password for --login."),
         ".SH SEE ALSO",

@@ -48,6 +48,8 @@ class Cloud:
         """Close the connections; a later request opens them again."""
         if self._connection is not None:
             self._connection.close()
+            # openstacksdk before 4.21 leaves the connections to the cloud open.
+            self._connection.session.session.close()
             self._connection = None
 
     def authenticate(self) -> str:
