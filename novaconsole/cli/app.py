@@ -10,7 +10,6 @@ import typer
 
 from novaconsole.cli import process
 from novaconsole.cli.options import GroupedCommand, Options
-from novaconsole.cli.values import Parsed
 from novaconsole.errors import STATUS_INTERRUPTED, UsageError
 
 _HELP = """Attach the terminal to the serial console of an OpenStack Nova server.
@@ -36,7 +35,7 @@ def main() -> NoReturn:
 
 def _run() -> int:
     try:
-        parsed = app(standalone_mode=False, prog_name="novaconsole")
+        options = app(standalone_mode=False, prog_name="novaconsole")
     except typer.TyperException as exc:
         message = exc.format_message().removesuffix(".")
         raise UsageError(
@@ -44,6 +43,6 @@ def _run() -> int:
         ) from exc
     except typer.Abort:
         return STATUS_INTERRUPTED
-    if isinstance(parsed, Parsed):
-        return process.run(parsed)
-    return parsed or 0  # the status of --help or --version
+    if isinstance(options, Options):
+        return process.run(options)
+    return options or 0  # the status of --help or --version

@@ -7,13 +7,13 @@ Every option can also be given as an environment variable.
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import typer
 from typer.core import TyperCommand
 
 from novaconsole._version import __version__
-from novaconsole.cli.values import Parsed, kinds_of, parsed, reader, variable
+from novaconsole.cli.values import from_environment, kinds_of, reader, variable
 
 _CONSOLE = "Which console"
 _SESSION = "Session"
@@ -42,13 +42,15 @@ class GroupedCommand(TyperCommand):
             parameter.process_value = reader(parameter, kinds)
         return parameters
 
-    def invoke(self, ctx: Any) -> Parsed:
+    def invoke(self, ctx: Any) -> "Options":
         """Return the options.
 
         Args:
             ctx: the context of the command.
         """
-        return parsed(super().invoke(ctx), ctx)
+        options: Options = super().invoke(ctx)
+        object.__setattr__(options, "from_environment", from_environment(ctx))
+        return options
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """Write the groups.
@@ -143,7 +145,14 @@ def _print_version(requested: bool) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """What the user gave on the command line or in the environment, not yet checked."""
+    """What the user gave on the command line or in the environment, not yet checked.
+
+    Attributes:
+        from_environment: the names of the fields that variables gave.  It is no field
+            itself, since typer would make an option of it.
+    """
+
+    from_environment: ClassVar[frozenset[str]] = frozenset()
 
     server: Annotated[
         str | None,

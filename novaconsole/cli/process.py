@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from novaconsole.cli.conflicts import without_unfit_defaults
 from novaconsole.cli.options import Options
 from novaconsole.cli.request import requested
-from novaconsole.cli.values import Parsed
 from novaconsole.errors import STATUS_INTERRUPTED, NovaConsoleError, OutputFailed
 from novaconsole.terminal.notices import NoticeHandler, Notices, Verbosity
 
@@ -88,19 +87,20 @@ def _report(error: NovaConsoleError, notices: Notices) -> int:
 # ---- a command
 
 
-def run(parsed: Parsed) -> int:
+def run(options: Options) -> int:
     """Do what the options ask for; return the exit status.
 
     Args:
-        parsed: what the user gave.
+        options: as the user gave them.
     """
-    options, ignored = without_unfit_defaults(*parsed)
+    given = options.from_environment
+    options, ignored = without_unfit_defaults(options, given)
     notices = Notices(_verbosity(options), as_json=options.json)
     _log_to(notices)
     for variable, reason in ignored:
         notices.say(f"{variable} is ignored: {reason}", Verbosity.VERBOSE)
     try:
-        request = requested(options, parsed.from_environment)
+        request = requested(options, given)
     except NovaConsoleError as exc:
         status = _report(exc, notices)
     else:

@@ -13,7 +13,7 @@ import typing
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from novaconsole.errors import UsageError
 
@@ -22,18 +22,6 @@ _FALSE = {"0", "false", "f", "no", "n", "off"}
 _FROM_ENVIRONMENT = "novaconsole.from_environment"
 # Their bytes are passed on as they are; a file's name may have any.
 _ANY_BYTES = {"header", "origin", "login", "run", "proxy"}
-
-
-class Parsed(NamedTuple):
-    """What the user gave.
-
-    Attributes:
-        options: the values, an instance of `Options`.
-        from_environment: the fields that were given by a variable.
-    """
-
-    options: Any
-    from_environment: frozenset[str]
 
 
 def variable(name: str) -> str:
@@ -45,12 +33,17 @@ def variable(name: str) -> str:
     return f"NOVACONSOLE_{name.upper()}"
 
 
-def shown(name: str, from_environment: frozenset[str]) -> str:
-    """Return an option as messages name it: with its variable, if that gave it."""
+def shown(name: str, given: frozenset[str]) -> str:
+    """Return an option as messages name it: with its variable, if that gave it.
+
+    Args:
+        name: of its field in `Options`.
+        given: the names of the options that variables gave.
+    """
     if name == "server":
         return "SERVER"
     option = f"--{name.replace('_', '-')}"
-    return f"{option} ({variable(name)})" if name in from_environment else option
+    return f"{option} ({variable(name)})" if name in given else option
 
 
 def reader(parameter: Any, kinds: dict[str, type]) -> Callable[[Any, Any], Any]:
@@ -81,30 +74,29 @@ def reader(parameter: Any, kinds: dict[str, type]) -> Callable[[Any, Any], Any]:
 
 
 @contextmanager
-def naming_variables(from_environment: frozenset[str], *names: str) -> Iterator[None]:
+def naming_variables(given: frozenset[str], *names: str) -> Iterator[None]:
     """Name the variable that gave a value, if that value is refused.
 
     Args:
-        from_environment: the fields that variables gave.
+        given: the names of the options that variables gave.
         names: the fields that the value comes from.
     """
     try:
         yield
     except UsageError as exc:
-        variables = [variable(name) for name in names if name in from_environment]
+        variables = [variable(name) for name in names if name in given]
         if not variables:
             raise
         raise UsageError(f"{' or '.join(variables)}: {exc}", exc.hint) from exc
 
 
-def parsed(options: Any, context: Any) -> Parsed:
-    """Add to the options where they come from.
+def from_environment(context: Any) -> frozenset[str]:
+    """Return the names of the options that variables gave.
 
     Args:
-        options: what typer has made of the values.
-        context: of the command.
+        context: of the command, after its values have been read.
     """
-    return Parsed(options, frozenset(context.meta.get(_FROM_ENVIRONMENT, ())))
+    return frozenset(context.meta.get(_FROM_ENVIRONMENT, ()))
 
 
 @functools.cache
