@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 import trio
 
-from novaconsole.cloud.config import CloudOptions
+from novaconsole.cloud.config import CloudOptions, proxy_of_environment
 from novaconsole.console.connect import ConnectOptions
 from novaconsole.console.explain import describe_loss, suggest
 from novaconsole.console.outcome import summarize
@@ -29,11 +29,10 @@ from novaconsole.console.source import (
     ConsoleUrl,
     open_source,
 )
-from novaconsole.errors import ConnectionLost, TimedOut, UsageError
+from novaconsole.errors import ConnectionLost, TimedOut, UsageError, in_words
 from novaconsole.guest.command import RemoteCommand
 from novaconsole.guest.expect import Match, OutputBuffer, Patterns
 from novaconsole.guest.login import LoginDialogue
-from novaconsole.network.proxy import choose_proxy
 from novaconsole.network.target import Target, TLSOptions, is_url
 from novaconsole.websocket.close import CloseReason
 from novaconsole.websocket.connection import Connection
@@ -146,8 +145,8 @@ class SerialConsole:
                 self._output.feed(await self.receive())
             return match
         raise TimedOut(
-            f"no match for {' or '.join(map(repr, patterns))} within {timeout:g} "
-            "seconds",
+            f"no match for {' or '.join(map(repr, patterns))} within "
+            f"{in_words(timeout)}",
             f"look at the last output: {self._output.tail!r}",
         )
 
@@ -208,7 +207,7 @@ class SerialConsole:
                 shell.interrupt(trio.current_time())
                 await self._drive(shell, show or collect)
             raise TimedOut(
-                f"the command has not ended within {timeout:g} seconds",
+                f"the command has not ended within {in_words(timeout)}",
                 str(shell.error) if shell.error else None,
             )
         if shell.error is not None:
@@ -239,10 +238,9 @@ class SerialConsole:
         """The error that says how the connection ended."""
         connection = summarize(self._connection, self._target)
         message = describe_loss(connection)
-        return ConnectionLost(
-            message or f"the connection to {self.title} is closed",
-            suggest(connection, None),
-        )
+        if message is None or self._connection.closed_here:
+            return ConnectionLost(f"the connection to {self.title} is closed")
+        return ConnectionLost(message, suggest(connection, None))
 
 
 @asynccontextmanager
@@ -264,8 +262,9 @@ async def connect(
         wait: whether to wait, for as long as it takes, until the server exists and is
             running.
         tls: how to check certificates, the cloud's too; None for the configured way.
-        options: how to connect to the websocket; None for the defaults and the proxy
-            of `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY`.
+        options: how to connect to the websocket, and the proxy for the cloud too; None
+            for the defaults and the proxy of `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY`
+            and `NO_PROXY`.
 
     Raises:
         CloudError: the cloud has no such server, or no console for it.
@@ -277,7 +276,8 @@ async def connect(
     if is_url(server):
         location = ConsoleUrl(Target.parse(server), tls)
     else:
-        location = CloudServer(server, CloudOptions(cloud, region, tls))
+        proxy = options.proxy if options else proxy_of_environment
+        location = CloudServer(server, CloudOptions(cloud, region, tls, proxy))
     async with (
         open_source(location, os.terminal_size((0, 0))) as source,
         open_serial_console(source, options, wait=wait) as console,
@@ -290,9 +290,7 @@ async def open_serial_console(
     source: ConsoleSource, options: ConnectOptions | None = None, *, wait: bool = False
 ) -> AsyncIterator[SerialConsole]:
     """Attach to the console that a source finds; as `connect`, one layer below."""
-    options = options or ConnectOptions(
-        proxy=lambda target: choose_proxy(None, target, os.environ)
-    )
+    options = options or ConnectOptions(proxy=proxy_of_environment)
     policy = RetryPolicy(wait=wait, reconnect=False, renews=source.renews)
     async with connect_with_retries(source, options, policy) as (connection, target):
         yield SerialConsole(connection, target)

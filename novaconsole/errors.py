@@ -17,6 +17,12 @@ NO_ANSWER_HINT = (
 STATUS_INTERRUPTED = 130  # 128 + SIGINT, as shells report Ctrl-C
 
 
+def in_words(seconds: float) -> str:
+    """Seconds as people write them: "1 second", "2.5 seconds"."""
+    number = f"{seconds:.3f}".rstrip("0").rstrip(".")
+    return "1 second" if number == "1" else f"{number} seconds"
+
+
 class Retryable(enum.Enum):
     """Whether the operation is worth retrying."""
 

@@ -5,6 +5,7 @@
 - What starts a process or a server also ends it.
 """
 
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -13,6 +14,11 @@ from hypothesis import settings
 import support.fake_cloud as fake
 from support.certificates import Certificates
 from support.fake_cloud import FakeCloud
+from support.program import without_settings
+
+# No setting of this machine decides which proxy or certificates a test uses.
+for _name in os.environ.keys() - without_settings(os.environ).keys():
+    del os.environ[_name]
 
 # For some minutes of fuzzing: pytest --hypothesis-profile=long --timeout 0
 settings.register_profile("long", max_examples=10_000)

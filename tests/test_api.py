@@ -157,6 +157,14 @@ async def test_after_the_end_every_operation_raises_connection_lost(
         assert [data async for data in console] == []
 
 
+async def test_after_our_own_close_nobody_else_is_blamed(guest: Guest) -> None:
+    async with novaconsole.connect(guest.url) as console:
+        await console.send(b"last")
+    with pytest.raises(novaconsole.ConnectionLost, match=r"is closed$") as caught:
+        await console.send(b"x")
+    assert caught.value.hint is None
+
+
 async def test_data_sent_before_the_end_is_received_first(guest: Guest) -> None:
     async with novaconsole.connect(guest.url) as console:
         guest.send(b"login: ")

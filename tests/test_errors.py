@@ -12,7 +12,7 @@ import pytest
 import novaconsole
 from novaconsole import errors
 from novaconsole.console.outcome import EXIT_STATUSES
-from novaconsole.errors import HandshakeFailed, NovaConsoleError, Retryable
+from novaconsole.errors import HandshakeFailed, NovaConsoleError, Retryable, in_words
 
 
 def with_subclasses(cls: type[NovaConsoleError]) -> Iterator[type[NovaConsoleError]]:
@@ -91,3 +91,16 @@ def test_the_module_of_errors_holds_all_errors_and_nothing_else() -> None:
     }
     classes = {value for value in vars(errors).values() if isinstance(value, type)}
     assert classes == {Retryable, *ERRORS}
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (1, "1 second"),
+        (0.5, "0.5 seconds"),
+        (2.0, "2 seconds"),
+        (1_000_000, "1000000 seconds"),
+    ],
+)
+def test_seconds_are_written_as_people_do(seconds: float, words: str) -> None:
+    assert in_words(seconds) == words

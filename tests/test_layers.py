@@ -63,20 +63,31 @@ PURE |= {"codecs", "difflib", "ipaddress", "json", "math", "random", "shlex", "s
 PURE |= {"itertools", "warnings"}
 
 OWNERS = {
-    "termios": {"terminal.tty"},
+    "termios": {"terminal.tty", "terminal.prompt"},
     "tty": set[str](),
     "fcntl": {"terminal.tty"},
     "pty": {"console.demo"},
-    "ssl": {"network.tls"},
+    "ssl": {"network.tls", "network.trust"},
     "trio_websocket": {
         *("websocket.client", "websocket.connection", "websocket.server"),
     },
     "wsproto": {"websocket.connection"},
     "h11": {"websocket.connection", "network.http_connect"},  # the upgrade; CONNECT
     "python_socks": {"network.socks"},
-    "openstack": {"cloud.client", "cloud.config", "cloud.faults"},
-    "keystoneauth1": {"cloud.faults"},
-    "requests": {"cloud.response"},
+    "openstack": {
+        "cloud.config",
+        "cloud.loader",
+        "cloud.login",
+        "cloud.files",
+        "cloud.faults",
+    }
+    | {"cloud.config_faults"},
+    "keystoneauth1": {
+        *("cloud.client", "cloud.loader", "cloud.login", "cloud.transport"),
+        *("cloud.faults", "cloud.config_faults"),
+    },
+    "requests": {"cloud.response", "cloud.login", "cloud.transport"},
+    "yaml": {"cloud.files"},
     "typer": {"cli.app", "cli.options"},
 }
 

@@ -7,6 +7,7 @@ does not end the session.
 
 import os
 import re
+import stat
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -16,6 +17,7 @@ import trio
 
 from novaconsole.errors import UsageError
 
+_OTHERS_READ = stat.S_IRGRP | stat.S_IROTH
 _MODE = 0o600  # passwords and keys may be on a console
 # The name of a log that is started without one.
 AUTOMATIC_NAME = "novaconsole-{server}-{time}.log"
@@ -103,6 +105,23 @@ class PrivateFile:
                 f"cannot write the {kind} {path}: {exc.strerror}",
                 f"give {option} a file that you can write",
             ) from exc
+
+    @property
+    def exposure(self) -> str | None:
+        """What to tell the user of a file that others may read, or None.
+
+        One that is created is private; one that was there keeps its mode.
+        """
+        if self._fd is None:
+            return None
+        status = os.fstat(self._fd)
+        if not stat.S_ISREG(status.st_mode) or not status.st_mode & _OTHERS_READ:
+            return None
+        mode = stat.S_IMODE(status.st_mode)
+        return (
+            f"others can read the {self._kind} {self.path} (mode {mode:o}): it was "
+            "there before, and keeps its mode"
+        )
 
     @property
     def is_open(self) -> bool:

@@ -68,6 +68,11 @@ class SessionLog:
         """The file that is being written, or None."""
         return self._path if self._file and self._file.is_open else None
 
+    @property
+    def exposure(self) -> str | None:
+        """What to tell the user if others may read the file, or None."""
+        return self._file.exposure if self._file is not None else None
+
     def start(self, name: str = AUTOMATIC_NAME, *, overwrite: bool = False) -> None:
         """Start the log.
 

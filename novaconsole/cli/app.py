@@ -10,7 +10,8 @@ import typer
 
 from novaconsole.cli import process
 from novaconsole.cli.options import GroupedCommand, Options
-from novaconsole.errors import STATUS_INTERRUPTED, UsageError
+from novaconsole.cli.wording import usage_error
+from novaconsole.errors import STATUS_INTERRUPTED
 
 _HELP = """Attach the terminal to the serial console of an OpenStack Nova server.
 
@@ -37,10 +38,7 @@ def _run() -> int:
     try:
         options = app(standalone_mode=False, prog_name="novaconsole")
     except typer.TyperException as exc:
-        message = exc.format_message().removesuffix(".")
-        raise UsageError(
-            message[:1].lower() + message[1:], "try: novaconsole --help"
-        ) from exc
+        raise usage_error(exc) from exc
     except typer.Abort:
         return STATUS_INTERRUPTED
     if isinstance(options, Options):

@@ -265,7 +265,7 @@ class Options:
             "-w",
             "--close-wait",
             metavar="SECONDS",
-            help="Seconds of silence after piped input ends before disconnecting.",
+            help="Seconds to wait after piped input.",
             group=_SESSION,
         ),
     ] = 0.5
@@ -290,6 +290,15 @@ class Options:
             group=_UNATTENDED,
         ),
     ] = None
+    stdin: Annotated[
+        bool,
+        _option(
+            "-i",
+            "--stdin",
+            help="Read standard input also with --until.",
+            group=_UNATTENDED,
+        ),
+    ] = False
     read_only: Annotated[
         bool,
         _option("--read-only", help="Send nothing to the guest.", group=_UNATTENDED),
@@ -441,7 +450,7 @@ class Options:
         _option(
             "--cacert",
             metavar="FILE",
-            help="CA certificates to trust for wss:// and the cloud.",
+            help="CA certificates to trust, a file or directory.",
             group=_TLS,
         ),
     ] = None

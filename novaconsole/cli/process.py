@@ -4,30 +4,22 @@ Every way out of the program that is not a signal ends in `exit_with`.
 """
 
 import gc
-import logging
 import os
 import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from novaconsole.cli.conflicts import without_unfit_defaults
+from novaconsole.cli.library_logs import log_to
 from novaconsole.cli.options import Options
 from novaconsole.cli.request import requested
 from novaconsole.errors import STATUS_INTERRUPTED, NovaConsoleError, OutputFailed
-from novaconsole.terminal.notices import NoticeHandler, Notices, Verbosity
+from novaconsole.terminal.notices import Notices, Verbosity
 
 if TYPE_CHECKING:
     from novaconsole.commands.attach import AttachRequest
     from novaconsole.commands.check import CheckRequest
     from novaconsole.commands.run import RunRequest
-
-_PROTOCOL_LOGGERS = (
-    "novaconsole",
-    "trio-websocket",
-    "keystoneauth",
-    "openstack",
-    "py.warnings",
-)
 
 
 # ---- the process
@@ -96,7 +88,7 @@ def run(options: Options) -> int:
     given = options.from_environment
     options, ignored = without_unfit_defaults(options, given)
     notices = Notices(_verbosity(options), as_json=options.json)
-    _log_to(notices)
+    log_to(notices)
     for variable, reason in ignored:
         notices.say(f"{variable} is ignored: {reason}", Verbosity.VERBOSE)
     try:
@@ -115,18 +107,6 @@ def _verbosity(options: Options) -> Verbosity:
     if options.debug:
         return Verbosity.DEBUG
     return Verbosity.VERBOSE if options.verbose else Verbosity.NORMAL
-
-
-def _log_to(notices: Notices) -> None:
-    """Turn what libraries log and warn of into messages, which `--debug` shows."""
-    handler = NoticeHandler(notices)
-    handler.setFormatter(logging.Formatter("%(name)s: %(message)s"))
-    logging.captureWarnings(True)
-    for name in _PROTOCOL_LOGGERS:
-        logger = logging.getLogger(name)
-        logger.addHandler(handler)
-        logger.setLevel(notices.verbosity.log_level)
-        logger.propagate = False
 
 
 def _run_in_trio(

@@ -8,20 +8,23 @@ checked without trio is checked first, so that a usage error is reported at once
 import math
 import os
 import re
-from contextlib import suppress
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 from novaconsole.cli.conflicts import check_conflicts
 from novaconsole.cli.options import Options
+from novaconsole.cli.password import MAX_LINE_BYTES, guest_password, read_line
 from novaconsole.cli.values import naming_variables, shown
 from novaconsole.commands.validate import (
     check_certificate_files,
     is_server_name,
+    parse_headers,
     proxy_chooser,
 )
 from novaconsole.errors import UsageError
+from novaconsole.network.proxy import Proxy
 from novaconsole.network.target import Target, TLSOptions
 
 if TYPE_CHECKING:
@@ -34,13 +37,8 @@ if TYPE_CHECKING:
 
     Location = ConsoleUrl | CloudServer | Demo
 
-_MAX_URL_BYTES = 64 * 1024
 _CR, _LF = 0x0D, 0x0A
 _CONTROL_CHAR = re.compile(r"\^[?-_a-z]")
-# RFC 9110 section 5.1: a token; section 5.5: no control characters in a value.
-_HEADER = re.compile(
-    r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\x00-\x08\x0a-\x1f\x7f]*)"
-)
 
 
 def requested(
@@ -77,7 +75,7 @@ def requested(
     tls = TLSOptions(options.cacert, options.cert, options.key, options.insecure)
     with given_by("cacert", "cert", "key"):
         check_certificate_files(tls)
-    location = _location(options, target, tls)
+    location = _location(options, target, tls, proxy)
     connect = ConnectOptions(
         timeout=options.connect_timeout,
         keepalive=options.keepalive,
@@ -91,7 +89,7 @@ def requested(
         from novaconsole.console.source import Demo
 
         assert not isinstance(location, Demo)  # --demo excludes both
-        return CheckRequest(location, connect, may_type=options.check_enter)
+        return CheckRequest(location, connect, options.check_enter, options.timeout)
     if options.run is not None:
         return _run_request(options, location, connect)
     return _attach_request(options, location, connect, escape, patterns)
@@ -108,7 +106,7 @@ def _run_request(
         connect=connect,
         command=options.run,
         login=options.login,
-        password=_password(options),
+        password=guest_password(options),
         timeout=math.inf if options.timeout is None else options.timeout,
         wait=options.wait,
     )
@@ -144,6 +142,7 @@ def _attach_request(
             reconnect=options.reconnect,
             history=options.history,
             until=patterns,
+            reads_stdin=patterns is None or options.stdin,
             read_only=options.read_only,
         ),
         log=LogOptions(
@@ -196,14 +195,7 @@ def _headers(options: Options) -> tuple[tuple[bytes, bytes], ...]:
     lines = [*(options.header or ())]
     if options.origin:
         lines.append(f"Origin: {options.origin}")
-    headers = []
-    for line in lines:
-        match = _HEADER.fullmatch(line)
-        if match is None:
-            raise UsageError("bad header", "write it as -H 'Name: value'")
-        value = match[2].strip().encode(errors="surrogateescape")  # any bytes
-        headers.append((match[1].encode(), value))
-    return tuple(headers)
+    return parse_headers(lines)
 
 
 def _patterns(options: Options) -> "Patterns | None":
@@ -216,6 +208,14 @@ def _patterns(options: Options) -> "Patterns | None":
 
 
 def _check_files(options: Options, from_environment: frozenset[str]) -> None:
+    for name, path in (("log", options.log), ("record", options.record)):
+        if path is not None and str(path) == "-":
+            option = shown(name, from_environment)
+            raise UsageError(
+                f"{option} cannot write to standard output, "
+                "which has the guest's output",
+                f"send the output there by redirection, or name a file: --{name} ./-",
+            )
     if options.record is not None and options.record == options.log:
         raise UsageError("--log and --record cannot write to the same file")
     pem = {"cacert": options.cacert, "cert": options.cert, "key": options.key}
@@ -227,7 +227,7 @@ def _check_files(options: Options, from_environment: frozenset[str]) -> None:
 def _target(options: Options) -> Target | None:
     """Return the URL to attach to, or None if a cloud or the demo gives it."""
     if options.url == "-":
-        return Target.parse(os.fsdecode(read_line(0, _MAX_URL_BYTES)))
+        return Target.parse(os.fsdecode(read_line(0, MAX_LINE_BYTES)))
     if options.url:
         return Target.parse(options.url)
     if options.server and not is_server_name(options.server):
@@ -235,7 +235,12 @@ def _target(options: Options) -> Target | None:
     return None
 
 
-def _location(options: Options, target: Target | None, tls: TLSOptions) -> "Location":
+def _location(
+    options: Options,
+    target: Target | None,
+    tls: TLSOptions,
+    proxy: Callable[[Target], Proxy | None],
+) -> "Location":
     from novaconsole.cloud.config import CloudOptions
     from novaconsole.console.source import CloudServer, ConsoleUrl, Demo
 
@@ -244,56 +249,5 @@ def _location(options: Options, target: Target | None, tls: TLSOptions) -> "Loca
     if options.demo:
         return Demo()
     assert options.server is not None  # exactly one of the three is given
-    return CloudServer(options.server, CloudOptions(options.cloud, options.region, tls))
-
-
-def read_line(fd: int, max_bytes: int) -> bytes:
-    """Read one line and nothing after it; blocks.
-
-    The rest is left for the session, so nothing may be buffered.
-
-    Args:
-        fd: where to read.
-        max_bytes: stop there if the line is longer.
-
-    Returns:
-        The line without its end, or what comes before the end of the input.
-    """
-    line = bytearray()
-    while len(line) < max_bytes:
-        byte = os.read(fd, 1)
-        if byte in (b"", b"\n"):
-            break
-        line += byte
-    return bytes(line)
-
-
-def _password(options: Options) -> str | None:
-    """Return the guest's password, or None without one and a terminal to ask on.
-
-    It cannot be given on the command line, which every user of the machine can read.
-    """
-    file = options.password_file
-    if file is not None:
-        try:
-            line = file.read_bytes().split(b"\n")[0].rstrip(b"\r")
-            return line.decode(errors="surrogateescape")  # any bytes
-        except OSError as exc:
-            message = f"--password-file: cannot read {file}: {exc.strerror}"
-            raise UsageError(message) from exc
-    password = os.environ.get("NOVACONSOLE_PASSWORD")
-    if password is None and options.login is not None:
-        with suppress(OSError):  # no controlling terminal
-            os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY))
-            password = _ask_password(options.login)
-    return password
-
-
-def _ask_password(login: str) -> str:
-    from getpass import getpass
-
-    try:
-        return getpass(f"password of {login} in the guest: ")
-    except EOFError:  # Ctrl-D: as Ctrl-C, but the terminal is still in the prompt
-        os.write(2, b"\n")
-        raise KeyboardInterrupt from None
+    cloud = CloudOptions(options.cloud, options.region, tls, proxy)
+    return CloudServer(options.server, cloud)

@@ -19,6 +19,8 @@ from novaconsole.errors import UsageError
 
 _TRUE = {"1", "true", "t", "yes", "y", "on"}
 _FALSE = {"0", "false", "f", "no", "n", "off"}
+_POSITIVE = {"timeout", "connect_timeout"}
+_HELP = "try: novaconsole --help"
 _FROM_ENVIRONMENT = "novaconsole.from_environment"
 # Their bytes are passed on as they are; a file's name may have any.
 _ANY_BYTES = {"header", "origin", "login", "run", "proxy"}
@@ -33,7 +35,7 @@ def variable(name: str) -> str:
     return f"NOVACONSOLE_{name.upper()}"
 
 
-def shown(name: str, given: frozenset[str]) -> str:
+def shown(name: str, given: frozenset[str] = frozenset()) -> str:
     """Return an option as messages name it: with its variable, if that gave it.
 
     Args:
@@ -121,7 +123,7 @@ def _converted(name: str, kind: type, value: Any, given: frozenset[str]) -> Any:
     if kind is bool:
         return _switch(option, value)
     if kind is int or kind is float:
-        return _number(option, kind, value)
+        return _number(name, option, kind, value)
     if name not in _ANY_BYTES:
         try:
             value.encode()
@@ -135,17 +137,24 @@ def _converted(name: str, kind: type, value: Any, given: frozenset[str]) -> Any:
 def _switch(option: str, text: str) -> bool:
     word = text.strip().lower()
     if word not in _TRUE | _FALSE:
-        raise UsageError(f"{option} must be 1 or 0, not {text!r}")
+        raise UsageError(f"{option} must be yes or no, not {text!r}", _HELP)
     return word in _TRUE
 
 
-def _number(option: str, kind: type, text: str) -> float:
-    """Read a number that is not negative; "nan" is one to Python, but no time."""
+def _number(name: str, option: str, kind: type, text: str) -> float:
+    """Read a number that is not negative; "nan" is one to Python, but not here."""
     try:
         number: float = kind(text)
     except ValueError:
         number = math.nan
-    if not number >= 0:
-        what = "a whole number" if kind is int else "a number of seconds"
-        raise UsageError(f"{option} must be {what}, 0 or more, not {text!r}")
+    if math.isnan(number):
+        what = "a whole number" if kind is int else "a number"
+        raise UsageError(f"{option} must be {what}, not {text!r}", _HELP)
+    if name in _POSITIVE and number <= 0:
+        raise UsageError(
+            f"{option} must be more than 0",
+            f"leave out {shown(name)} to use the default",
+        )
+    if number < 0:
+        raise UsageError(f"{option} must be 0 or more, not {number:g}", _HELP)
     return number

@@ -12,20 +12,23 @@ URL.
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 from uuid import UUID
 
-from novaconsole.cloud.config import CloudOptions, connect
+from novaconsole.cloud.config import CloudOptions, tls_of
+from novaconsole.cloud.connect import connect
 from novaconsole.cloud.faults import mapped_errors, no_compute_service
 from novaconsole.cloud.response import content, fault_message, not_from_nova
 from novaconsole.cloud.server import Server, console_refusal, select_by_name
+from novaconsole.errors import CloudError
 from novaconsole.network.target import TLSOptions
 
 if TYPE_CHECKING:
-    from openstack.connection import Connection
-    from openstack.proxy import Proxy
+    from keystoneauth1.adapter import Adapter
+
+    from novaconsole.cloud.login import Login
 
 _MICROVERSION = "2.6"
 
@@ -41,38 +44,33 @@ class Cloud:
     """
 
     def __init__(self, options: CloudOptions) -> None:
-        self._options = options
-        self._connection: Connection | None = None
+        self._options = replace(options, ask=self._ask if options.ask else None)
+        self._ask_user = options.ask
+        self._answers: dict[str, str | None] = {}
+        self._login: Login | None = None
 
     def close(self) -> None:
         """Close the connections; a later request opens them again."""
-        if self._connection is not None:
-            self._connection.close()
-            # openstacksdk before 4.21 leaves the connections to the cloud open.
-            self._connection.session.session.close()
-            self._connection = None
+        if self._login is not None:
+            self._login.close()
+            self._login = None
 
     def authenticate(self) -> str:
         """Log in, unless that is done; return user, project and cloud in words."""
-        with self._connected() as connection:
-            session = connection.session
+        with self._connected() as login:
+            session, auth = login.session, login.auth
             session.get_token()
-            auth = connection.config.config.get("auth", {})
             user = auth.get("username") or session.get_user_id()
             project = auth.get("project_name") or session.get_project_id()
             return f"{user} in project {project} at {auth.get('auth_url')}"
 
     def compute_endpoint(self) -> str:
         """Return the URL of Nova in the service catalogue."""
-        with self._connected() as connection:
-            endpoint = connection.session.get_endpoint(
-                service_type="compute",
-                interface=connection.config.get_interface("compute"),
-                region_name=connection.config.get_region_name("compute"),
-            )
+        with self._connected() as login:
+            endpoint = login.endpoint()
             if endpoint is None:
-                raise no_compute_service()
-            return str(endpoint)
+                raise no_compute_service(login)
+            return endpoint
 
     def find_server(self, name_or_id: str) -> Server:
         """Find the server with a name or UUID.
@@ -86,6 +84,7 @@ class Cloud:
                 response = compute.get(f"/servers/{name_or_id}")
                 if response.status_code != 404:
                     return _server(content(response, "show the server", "server"))
+            _check_text(name_or_id)
             response = compute.get(
                 "/servers/detail", params={"name": f"^{re.escape(name_or_id)}$"}
             )
@@ -149,36 +148,34 @@ class Cloud:
     @property
     def host(self) -> str | None:
         """The host of the cloud's Keystone, or None before the first request."""
-        if self._connection is None:
+        if self._login is None:
             return None
-        auth = self._connection.config.config.get("auth", {})
-        return urlsplit(auth.get("auth_url") or "").hostname
+        return urlsplit(self._login.auth_url or "").hostname
 
     @property
     def tls(self) -> TLSOptions:
         """How to use TLS: the options, or else the configuration of the cloud."""
-        if self._connection is None:
+        if self._login is None:
             return self._options.tls
-        verify, cert = self._connection.config.get_requests_verify_args()
-        pair = cert if isinstance(cert, tuple) else (cert, None)
-        return TLSOptions(
-            cacert=Path(verify) if isinstance(verify, str) else None,
-            cert=Path(pair[0]) if pair[0] else None,
-            key=Path(pair[1]) if pair[1] else None,
-            insecure=verify is False,
-        )
+        return tls_of(self._login.region, self._options)
 
     @contextmanager
-    def _connected(self) -> "Iterator[Connection]":
-        with mapped_errors():
-            if self._connection is None:
-                self._connection = connect(self._options)
-            yield self._connection
+    def _connected(self) -> "Iterator[Login]":
+        if self._login is None:
+            self._login = connect(self._options)
+        with mapped_errors(self._login):
+            yield self._login
 
     @contextmanager
-    def _connected_to_nova(self) -> "Iterator[Proxy]":
-        with self._connected() as connection:
-            yield connection.compute
+    def _connected_to_nova(self) -> "Iterator[Adapter]":
+        with self._connected() as login:
+            yield login.nova
+
+    def _ask(self, prompt: str) -> str | None:
+        """Ask the user once, however often the connections are closed."""
+        if prompt not in self._answers and self._ask_user:
+            self._answers[prompt] = self._ask_user(prompt)
+        return self._answers.get(prompt)
 
 
 def _is_uuid(text: str) -> bool:
@@ -186,6 +183,17 @@ def _is_uuid(text: str) -> bool:
         return str(UUID(text)) == text.lower()
     except ValueError:
         return False
+
+
+def _check_text(name: str) -> None:
+    """Refuse a name that Nova cannot have given: its bytes were not UTF-8."""
+    try:
+        name.encode()
+    except UnicodeEncodeError as exc:
+        raise CloudError(
+            "the server's name is not UTF-8 text",
+            "check the spelling and the locale, or give the server's id",
+        ) from exc
 
 
 def _server(body: Any) -> Server:

@@ -26,13 +26,13 @@ def content(response: "requests.Response", purpose: str, *keys: str) -> Any:
     """
     if response.status_code != 200:
         raise unexpected_response(
-            purpose, response.status_code, fault_message(response)
+            purpose, response.status_code, fault_message(response) + _led_to(response)
         )
     try:
         body = response.json()
         return next(body[key] for key in keys if key in body)
     except (ValueError, TypeError, StopIteration) as exc:
-        raise not_from_nova(purpose) from exc
+        raise not_from_nova(purpose, _led_to(response)) from exc
 
 
 def fault_message(response: "requests.Response") -> str:
@@ -44,9 +44,23 @@ def fault_message(response: "requests.Response") -> str:
         return response.reason or "no reason given"
 
 
-def not_from_nova(purpose: str) -> CloudError:
+def not_from_nova(purpose: str, led_to: str = "") -> CloudError:
     """Return the error for a response that came from something other than Nova."""
     return CloudError(
-        f"the cloud did not {purpose}: the response did not come from Nova",
+        f"the cloud did not {purpose}: the response did not come from Nova{led_to}",
         "check for a login page or a proxy in between; --debug shows the response",
     )
+
+
+def redirection(response: "requests.Response") -> str | None:
+    """Return where a response redirects to, without the query, or None."""
+    location = response.headers.get("Location")
+    if location is None or not 300 <= response.status_code < 400:
+        return None
+    return mask_tokens(location.partition("?")[0])
+
+
+def _led_to(response: "requests.Response") -> str:
+    targets = [redirection(each) for each in (*response.history, response)]
+    last = next(filter(None, reversed(targets)), None)
+    return f" (redirected to {last})" if last else ""

@@ -20,9 +20,10 @@ session ended.  So the terminal is restored before anything that may take time.
 
 import signal
 from collections.abc import AsyncIterator
-from contextlib import closing
+from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 from typing import ClassVar, Literal
 
 import trio
@@ -37,7 +38,8 @@ from novaconsole.console.source import (
     ConsoleSource,
     open_source,
 )
-from novaconsole.errors import TimedOut
+from novaconsole.errors import OutputFailed, TimedOut, in_words
+from novaconsole.session.answers import ANSWER_SECONDS, HASTY_ANSWER_SECONDS
 from novaconsole.session.closing import say_why
 from novaconsole.session.connect_loop import ConnectLoop
 from novaconsole.session.display import Display
@@ -47,6 +49,7 @@ from novaconsole.session.keyboard import KeyboardReader, PipedInput
 from novaconsole.session.notice_queue import NoticeQueue
 from novaconsole.session.state import Session, SessionOptions
 from novaconsole.terminal.notices import Notices, Verbosity
+from novaconsole.terminal.prompt import ask_from_thread
 from novaconsole.terminal.signals import received_signals
 from novaconsole.terminal.stdio import (
     RedirectedOutput,
@@ -94,7 +97,9 @@ async def attach(request: AttachRequest, notices: Notices) -> Outcome:
         UsageError: the log or the recording cannot be written.
     """
     with received_signals() as signals:
-        async with open_source(request.location, terminal_size()) as source:
+        async with open_source(
+            request.location, terminal_size(), ask_from_thread
+        ) as source:
             outcome, last = await _run_session(request, notices, source, signals)
             if outcome.error is not None:
                 notices.error(outcome.error)
@@ -110,14 +115,21 @@ async def _run_session(
     signals: AsyncIterator[int],
 ) -> tuple[Outcome, ConnectionSummary | None]:
     """Run the session; how it ended, and what is known of its last connection."""
+    incomplete: list[str] = []
+
+    def on_error(text: str) -> None:
+        incomplete.append(text)
+        notices.say(text)
+
     with (
         # First: it may be refused, because of what is in its file.
-        open_recording(
-            request.recording, lambda: source.title, notices.say
-        ) as recording,
-        open_log(request.log, source.title, notices.say) as log,
+        open_recording(request.recording, lambda: source.title, on_error) as recording,
+        open_log(request.log, source.title, on_error) as log,
         open_stdio(keyboard_from_terminal=request.keyboard_from_terminal) as stdio,
     ):
+        for file in (log, recording):
+            if file is not None and file.exposure is not None:
+                notices.say(file.exposure)
         options = request.session
         if stdio.keyboard is None:
             options = replace(options, escape=None)  # piped input is data
@@ -128,7 +140,10 @@ async def _run_session(
             policy = RetryPolicy(
                 wait=options.wait, reconnect=options.reconnect, renews=source.renews
             )
-            display = Display(stdio.screen, recording)
+            marks_pastes = stdio.marks_pastes and options.escape is not None
+            display = Display(stdio.screen, recording, marks_pastes=marks_pastes)
+            if stdio.keyboard is not None:
+                stdio.keyboard.on_raw = display.mark_pastes
             queue = NoticeQueue(notices, stdio.messages)
             loop = ConnectLoop(
                 session,
@@ -146,8 +161,11 @@ async def _run_session(
             nursery.start_soon(log.keep_up, name="log")
             await nursery.start(loop.stay_attached, name="websocket")
             if session.outcome is None:
-                with queue.open(), stdio.raw(), closing(display):
-                    async with trio.open_nursery() as attached:
+                with queue.open(), stdio.raw():
+                    async with (
+                        _late_answers_taken(session, stdio, display),
+                        trio.open_nursery() as attached,
+                    ):
                         session.begun.set()
                         attached.start_soon(queue.show, name="notices")
                         if stdio.keyboard is not None:
@@ -164,7 +182,18 @@ async def _run_session(
                         if stdio.watched is not None:
                             attached.start_soon(end_when_unread, session, stdio.watched)
     assert session.outcome is not None
-    return session.outcome, session.last
+    return _with_losses(session.outcome, incomplete), session.last
+
+
+def _with_losses(outcome: Outcome, incomplete: list[str]) -> Outcome:
+    """A session that nobody ended by hand is no success if its log is incomplete."""
+    if not incomplete or outcome.exit_status or outcome.reason is Reason.QUIT:
+        return outcome
+    error = OutputFailed(
+        f"not all output was kept: {incomplete[0]}",
+        "free space, or give a file on another disk",
+    )
+    return Outcome(Reason.FAILED, error=error)
 
 
 # ---- tasks
@@ -198,7 +227,7 @@ async def end_after(session: Session, seconds: float) -> None:
     """End the session when its time has run out."""
     await trio.sleep(seconds)
     what = "no match" if session.options.until else "not over"
-    error = TimedOut(f"{what} within {seconds:g} seconds")
+    error = TimedOut(f"{what} within {in_words(seconds)}")
     session.end(Outcome(Reason.TIMED_OUT, error=error))
 
 
@@ -208,8 +237,25 @@ async def end_when_unread(session: Session, output: RedirectedOutput) -> None:
     session.end(Outcome(Reason.OUTPUT_CLOSED))
 
 
+@asynccontextmanager
+async def _late_answers_taken(
+    session: Session, stdio: Stdio, display: Display
+) -> AsyncIterator[None]:
+    """On leaving, close the display; answers to the guest are not for the shell."""
+    try:
+        with closing(display):
+            yield
+    finally:
+        outcome = session.outcome
+        is_hasty = outcome is None or outcome.reason in (Reason.QUIT, Reason.SIGNAL)
+        if stdio.keyboard is not None and stdio.keyboard.is_raw:
+            await display.due_answers.take(
+                stdio.keyboard, HASTY_ANSWER_SECONDS if is_hasty else ANSWER_SECONDS
+            )
+
+
 def _piped_input(stdio: Stdio, options: SessionOptions) -> PipedInput | None:
-    if stdio.piped is None or options.read_only:
+    if stdio.piped is None or options.read_only or not options.reads_stdin:
         return None
     return PipedInput(stdio.piped)
 
@@ -220,9 +266,12 @@ def _info(
     log: SessionLog,
     recording: Recording | None,
 ) -> list[str]:
+    recorded: Path | str | None = None
+    if recording is not None:
+        recorded = recording.path if recording.is_open else "none"
     return info_lines(
         session.attachment,
         keepalive=request.connect.keepalive,
         log=log.path,
-        recording=recording.path if recording and recording.is_open else None,
+        recording=recorded,
     )

@@ -4,15 +4,17 @@ Nothing is typed unless the user allows it, none of the guest's output is shown,
 console is occupied for about a second.
 """
 
+import math
 from collections.abc import Iterator
 from contextlib import AsyncExitStack, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import ClassVar, Literal
 
 import trio
 
 from novaconsole.cloud import server as nova
+from novaconsole.commands.step import Step
 from novaconsole.console.connect import ConnectOptions, fail_at, reach, upgrade
 from novaconsole.console.outcome import SETTLED_SECONDS
 from novaconsole.console.source import (
@@ -28,12 +30,15 @@ from novaconsole.errors import (
     ConnectError,
     ConnectionLost,
     NovaConsoleError,
+    TimedOut,
+    in_words,
 )
 from novaconsole.events import Field
 from novaconsole.network.target import Target, TLSOptions
 from novaconsole.network.tcp import resolve
 from novaconsole.network.tls import certificate_of, start_tls, tls_context
 from novaconsole.terminal.notices import Notices
+from novaconsole.terminal.prompt import ask_from_thread
 from novaconsole.terminal.stdio import terminal_size
 from novaconsole.websocket.connection import Connection
 
@@ -49,45 +54,15 @@ class CheckRequest:
         location: which console.
         connect: how to connect to it.
         may_type: whether to press Enter and wait for the guest to answer.
+        timeout: seconds for everything together, or None for no limit.
     """
 
     location: ConsoleUrl | CloudServer
     connect: ConnectOptions
     may_type: bool = False
+    timeout: float | None = None
 
     kind: ClassVar[Literal["check"]] = "check"
-
-
-@dataclass
-class Step:
-    """One step.
-
-    Attributes:
-        name: the same in every release.
-        mark: `ok`, `failed` or `skipped`.
-        detail: what was found, for people.
-        hint: what to try, if it failed.
-        seconds: how long it took.
-        fields: what was found, for programs.
-    """
-
-    name: str
-    mark: str = "ok"
-    detail: str = ""
-    hint: str | None = None
-    seconds: float = 0
-    fields: dict[str, Field] = field(default_factory=dict)
-
-    def as_line(self) -> str:
-        """The line for people."""
-        mark = {"ok": "ok  ", "failed": "FAIL", "skipped": "skip"}[self.mark]
-        return f"{mark} {self.name}: {self.detail}"
-
-    def as_event(self) -> dict[str, Field]:
-        """The fields of the event `check`."""
-        row: dict[str, Field] = {"step": self.name, "mark": self.mark}
-        row |= {"detail": self.detail, "hint": self.hint}
-        return row | {"seconds": round(self.seconds, 4)} | self.fields
 
 
 async def check(request: CheckRequest, notices: Notices) -> int:
@@ -97,7 +72,9 @@ async def check(request: CheckRequest, notices: Notices) -> int:
         request: what to check.
         notices: for the steps.
     """
-    async with open_source(request.location, terminal_size()) as source:
+    async with open_source(
+        request.location, terminal_size(), ask_from_thread
+    ) as source:
         try:
             await _Checkup(source, request, notices).run()
         except NovaConsoleError as exc:  # its step has reported it
@@ -114,8 +91,25 @@ class _Checkup:
         # The check sends its own ping.
         self._connect = replace(request.connect, keepalive=0)
         self._notices = notices
+        self._has_failed = False
+        seconds = math.inf if request.timeout is None else request.timeout
+        self._deadline = trio.current_time() + seconds
+        self._late = f"not finished within {seconds:g} seconds (--timeout)"
 
     async def run(self) -> None:
+        """Take the steps, in the time that there is for them.
+
+        Raises:
+            TimedOut: it was not enough; the step in which it ran out has been told.
+        """
+        with trio.move_on_at(self._deadline) as scope:
+            await self._take_steps()
+        if scope.cancelled_caught:
+            if not self._has_failed:  # between two steps, or after the last
+                self._tell(Step("timeout", "failed", self._late))
+            raise TimedOut(self._late)
+
+    async def _take_steps(self) -> None:
         target, tls = await self._locate()
         async with AsyncExitStack() as stack:
             stream = await self._open_stream(target, tls, stack)
@@ -221,7 +215,9 @@ class _Checkup:
                     if ended.is_set():
                         raise ConnectionLost(
                             f"hung up at once: {connection.close_reason}",
-                            "get a new URL: the token is wrong or has expired, or "
+                            "try without --origin and without Origin and Host of -H"
+                            if connection.names_origin
+                            else "get a new URL: the token is wrong or has expired, or "
                             "the guest's port has moved",
                         )
                     step.detail = "accepted"
@@ -241,7 +237,7 @@ class _Checkup:
             await connection.ping()
         if connection.round_trip is None:
             raise ConnectError(
-                f"no answer to a ping within {_PING_SECONDS:g} seconds",
+                f"no answer to a ping within {in_words(_PING_SECONDS)}",
                 "tell the cloud's operator: the server's compute host may be down",
             )
         milliseconds = connection.round_trip * 1000
@@ -272,12 +268,17 @@ class _Checkup:
         except NovaConsoleError as exc:
             step.mark, step.detail, step.hint = "failed", str(exc), exc.hint
             raise
+        except BaseException:  # cancelled, perhaps in a nursery of the step
+            if trio.current_time() >= self._deadline:
+                step.mark, step.detail = "failed", self._late
+            raise
         finally:
             if step.detail:  # otherwise it was cancelled
                 step.seconds = trio.current_time() - started
                 self._tell(step)
 
     def _tell(self, step: Step) -> None:
+        self._has_failed |= step.mark == "failed"
         if self._notices.as_json:
             self._notices.event("check", **step.as_event())
             return

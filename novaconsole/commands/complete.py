@@ -1,13 +1,18 @@
 """What the shell completes: the names of clouds and of servers."""
 
+from contextlib import suppress
+
 from novaconsole.cloud.client import Cloud
-from novaconsole.cloud.config import CloudOptions, cloud_names
+from novaconsole.cloud.config import CloudOptions
+from novaconsole.cloud.connect import cloud_names
 from novaconsole.errors import NovaConsoleError
 
 
 def complete_cloud(incomplete: str) -> list[str]:
     """Return the clouds in clouds.yaml whose name begins so."""
-    return [name for name in cloud_names() if name.startswith(incomplete)]
+    with suppress(NovaConsoleError):
+        return [name for name in cloud_names() if name.startswith(incomplete)]
+    return []
 
 
 def complete_server(

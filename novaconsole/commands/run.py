@@ -11,8 +11,9 @@ from novaconsole.api import open_serial_console
 from novaconsole.console.connect import ConnectOptions
 from novaconsole.console.outcome import Outcome, Reason
 from novaconsole.console.source import ConsoleLocation, ConsoleSource, open_source
-from novaconsole.errors import NovaConsoleError, OutputFailed, TimedOut
+from novaconsole.errors import NovaConsoleError, OutputFailed, TimedOut, in_words
 from novaconsole.terminal.notices import Notices, Verbosity
+from novaconsole.terminal.prompt import ask_from_thread
 from novaconsole.terminal.signals import TERMINAL_SIGNALS, received_signals
 from novaconsole.terminal.stdio import open_stdio, terminal_size
 
@@ -84,7 +85,9 @@ async def run_command(request: RunRequest, notices: Notices) -> int:
             if stdio.watched is not None:
                 nursery.start_soon(watch_output, name="reader")
             try:
-                async with open_source(request.location, terminal_size()) as source:
+                async with open_source(
+                    request.location, terminal_size(), ask_from_thread
+                ) as source:
                     status = await _attach_and_run(request, source, notices, show)
             except NovaConsoleError as exc:
                 failure = exc  # raised in here, it would arrive in an exception group
@@ -117,8 +120,8 @@ async def _attach_and_run(
                     show=show,
                 )
     except trio.TooSlowError:
-        raise TimedOut(f"not connected within {request.timeout:g} seconds") from None
+        raise TimedOut(f"not connected within {in_words(request.timeout)}") from None
     except TimedOut as exc:
-        message = f"the command has not ended within {request.timeout:g} seconds"
+        message = f"the command has not ended within {in_words(request.timeout)}"
         raise TimedOut(message, exc.hint) from None
     return completed.status

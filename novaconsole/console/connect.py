@@ -8,7 +8,7 @@ from functools import partial
 
 import trio
 
-from novaconsole.errors import ConnectError, HandshakeFailed
+from novaconsole.errors import ConnectError, HandshakeFailed, in_words
 from novaconsole.network.proxy import Proxy
 from novaconsole.network.target import Target, TLSOptions
 from novaconsole.network.tcp import SilentSendStream, limit_receive_buffer, open_tcp
@@ -141,7 +141,7 @@ def fail_at(deadline: float, target: Target, options: ConnectOptions) -> Iterato
         proxy = options.proxy(target)
         way = f" through the proxy {proxy.address}" if proxy else ""
         raise ConnectError(
-            f"no answer from {target.address}{way} within {options.timeout:g} seconds",
+            f"no answer from {target.address}{way} within {in_words(options.timeout)}",
             "check for a missing VPN or route to the cloud, or a firewall in between",
         ) from None
 

@@ -9,16 +9,17 @@ client it boots again, so that `--reconnect` can be tried.
 import os
 import pty
 import pwd
+import re
 import secrets
 import signal
 from collections.abc import Sequence
 from contextlib import suppress
-from pathlib import Path
 from typing import NoReturn
 from urllib.parse import parse_qs, urlsplit
 
 import trio
 
+from novaconsole.console.processes import has_ended, session_members, signal_session
 from novaconsole.errors import ConnectionLost, HandshakeFailed
 from novaconsole.terminal.tty import set_size
 from novaconsole.websocket.connection import Connection
@@ -29,6 +30,7 @@ _GREETING = (
     b" would be.\r\n"
 )
 _UPGRADE_SECONDS = 10
+_OURS = re.compile(r"NOVACONSOLE_|OS_.*(PASS|TOKEN|SECRET)")
 _HANGUP_SECONDS = 0.1  # for a shell to save its history
 _POLL_SECONDS = 0.005
 
@@ -150,12 +152,12 @@ class _Guest:
     @property
     def has_ended(self) -> bool:
         """Whether the program itself has ended, even if its jobs have not."""
-        return _has_ended(self._pid)
+        return has_ended(self._pid)
 
     async def wait_ended(self) -> None:
         """Wait until the program itself has ended, even if its jobs have not."""
         if not hasattr(os, "pidfd_open"):  # Linux has it
-            while not _has_ended(self._pid):  # noqa: ASYNC110 # there is no event
+            while not has_ended(self._pid):  # noqa: ASYNC110 # there is no event
                 await trio.sleep(_HANGUP_SECONDS)
             return
         pidfd = os.pidfd_open(self._pid)
@@ -168,11 +170,11 @@ class _Guest:
         """Hang up, as a closed terminal window does, and kill what ignores that."""
         await trio.aclose_forcefully(self._pty)
         for signum in (signal.SIGHUP, signal.SIGCONT):
-            _signal_session(self._pid, signum)
+            signal_session(self._pid, signum)
         with trio.move_on_after(_HANGUP_SECONDS):
-            while _session_members(self._pid):  # noqa: ASYNC110 # there is no event
+            while session_members(self._pid):  # noqa: ASYNC110 # there is no event
                 await trio.sleep(_POLL_SECONDS)
-        _signal_session(self._pid, signal.SIGKILL)
+        signal_session(self._pid, signal.SIGKILL)
         os.waitpid(self._pid, 0)  # noqa: ASYNC222 # it has been killed
         self._guardian.dismiss()
 
@@ -206,7 +208,7 @@ def _guard(alive: int, held_open: int, leader: int) -> NoReturn:
         for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(signum, signal.SIG_IGN)
         os.read(alive, 1)
-        _signal_session(leader, signal.SIGKILL)
+        signal_session(leader, signal.SIGKILL)
     finally:
         os._exit(0)
 
@@ -215,47 +217,18 @@ def _shell() -> str:
     return os.environ.get("SHELL") or pwd.getpwuid(os.getuid()).pw_shell or "/bin/sh"
 
 
+def _environment() -> dict[str, str]:
+    """What a guest may know: none of our options, and none of the cloud's secrets."""
+    return {name: value for name, value in os.environ.items() if not _OURS.match(name)}
+
+
 def _become(command: Sequence[str]) -> NoReturn:
     """In the child of a fork: run the command, or exit."""
     try:
         # Python ignores SIGPIPE, and the command would inherit that.
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)
-        os.execvp(  # noqa: S606 # the command is the user's own
-            command[0], list(command)
+        os.execvpe(  # noqa: S606 # the command is the user's own
+            command[0], list(command), _environment()
         )
     finally:
         os._exit(127)
-
-
-def _signal_session(leader: int, signum: int) -> None:
-    for pid in _session_members(leader):
-        with suppress(ProcessLookupError):
-            os.kill(pid, signum)
-
-
-def _has_ended(child: int) -> bool:
-    try:
-        return bool(os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT))
-    except ChildProcessError:  # reaped already
-        return True
-
-
-def _session_members(leader: int) -> set[int]:
-    """The living processes of a session."""
-    members = set() if _has_ended(leader) else {leader}
-    with suppress(FileNotFoundError):  # not every system has /proc
-        for entry in Path("/proc").iterdir():
-            if entry.name.isdigit() and _session_of(entry) == leader:
-                members.add(int(entry.name))
-    return members
-
-
-def _session_of(process: Path) -> int | None:
-    """The session of a process in /proc, or None if it has ended (proc(5))."""
-    try:
-        # The second field is a name in parentheses, and may contain anything.
-        fields = (process / "stat").read_text().rpartition(")")[2].split()
-    except OSError:
-        return None
-    state, session = fields[0], int(fields[3])
-    return None if state == "Z" else session

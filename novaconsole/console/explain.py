@@ -11,6 +11,10 @@ from novaconsole.console.outcome import ConnectionSummary, Outcome, Reason
 _TARGET_CLOSED = 1000  # however the guest's machine ended
 _STALE = "the token has probably expired or is wrong"
 _REFUSED = "the token was probably refused, or the port has just moved"
+_ORIGIN_REFUSED = "the given Origin or Host was probably refused, or the token"
+_OTHER_ORIGIN = (
+    "try without --origin and without Origin and Host of -H; if that does not help, "
+)
 _NEW_URL = "get a new URL: openstack console url show --serial SERVER"
 _AGAIN = "run novaconsole again, which gets a new token"
 _LATER = "try again later"
@@ -36,7 +40,15 @@ def describe_loss(connection: ConnectionSummary) -> str | None:
         return None
     if connection.is_refusal:
         why = _REFUSED if connection.named else _STALE
+        if connection.names_origin:
+            why = _ORIGIN_REFUSED
         return f"{connection.title} dropped the connection at once: {why}"
+    if lifetime := connection.token_lifetime:
+        return (
+            f"connection to {connection.title} lost {_minutes(lifetime)} after its "
+            "token was made: the cloud probably ends every session then "
+            "(enforce_session_timeout)"
+        )
     if close_reason.code is None:
         return f"connection to {connection.title} lost: {close_reason}"
     return f"connection to {connection.title} closed by the other side: {close_reason}"
@@ -58,7 +70,10 @@ def suggest(
     if server is not None and server.hint is not None:
         return _because(server.hint, f"server {server.name!r} is {server.state}")
     if connection.is_refusal:
-        return _AGAIN if connection.named else _NEW_URL
+        new = _AGAIN if connection.named else _NEW_URL
+        return f"{_OTHER_ORIGIN}{new}" if connection.names_origin else new
+    if connection.token_lifetime and (server is None or not server.task):
+        return again if connection.named else _NEW_URL
     if connection.is_late_refusal:
         return _because(_TELL_OPERATOR, "the compute host has probably not answered")
     if server is not None and server.task:
@@ -72,6 +87,11 @@ def suggest(
     if connection.close_reason.code == _TARGET_CLOSED:
         return _because(again, "the server was probably powered off or restarted")
     return again
+
+
+def _minutes(seconds: int) -> str:
+    minutes = seconds // 60
+    return "one minute" if minutes == 1 else f"{minutes} minutes"
 
 
 def _because(hint: str, cause: str) -> str:

@@ -7,6 +7,7 @@ it.
 """
 
 import enum
+import math
 import signal
 from dataclasses import dataclass
 
@@ -23,6 +24,15 @@ SETTLED_SECONDS = 1.0
 _REFUSED_WITHIN_SECONDS = 10
 # ... or after 60 seconds, if the compute host does not answer.
 _RPC_SECONDS = 55
+
+# enforce_session_timeout: the proxy hangs up when the token expires, by whole seconds
+# and up to one early.  The default is ten minutes; operators choose from few numbers.
+_DEFAULT_MINUTES = 10
+_MINUTES = {1, 2, 3, 5, _DEFAULT_MINUTES, 15, 20, 30, 45}  # and whole hours
+_EARLY_SECONDS, _LATE_SECONDS = 2.0, 1.0
+# A URL that was given may have been requested a while before.
+_EARLY_SECONDS_OF_URL = 4.0
+_EARLY_SECONDS_OF_URL_BY_DEFAULT = 15.0
 
 # For the README and the manual page.
 EXIT_STATUSES = (
@@ -102,6 +112,9 @@ class ConnectionSummary:
         bytes_in: payload received.
         close_reason: how it ended, or None if only we have ended it.
         bytes_out: payload sent.
+        names_origin: whether the request had a Host or Origin that the user chose.
+        token_age: seconds since the URL was requested, or if it was given, since the
+            program has known it; None if that is not known.
     """
 
     title: str
@@ -110,6 +123,8 @@ class ConnectionSummary:
     bytes_in: int
     close_reason: CloseReason | None = None
     bytes_out: int = 0
+    names_origin: bool = False
+    token_age: float | None = None
 
     def as_event(self) -> dict[str, Field]:
         """The fields of the event `closed`; `code` is null without a close frame."""
@@ -150,6 +165,29 @@ class ConnectionSummary:
         )
 
     @property
+    def token_lifetime(self) -> int | None:
+        """Seconds after which the cloud seems to end every session, or None.
+
+        With enforce_session_timeout, nova-serialproxy hangs up without a close frame
+        when the token expires.  Only the time gives that away.
+        """
+        if self.token_age is None or not self._ended_without_a_word:
+            return None
+        minutes = math.ceil((self.token_age - _LATE_SECONDS) / 60)
+        if minutes not in _MINUTES and (minutes % 60 or not minutes):
+            return None
+        early = _EARLY_SECONDS
+        if not self.named:
+            is_default = minutes == _DEFAULT_MINUTES
+            early = (
+                _EARLY_SECONDS_OF_URL_BY_DEFAULT
+                if is_default
+                else _EARLY_SECONDS_OF_URL
+            )
+        seconds = minutes * 60
+        return seconds if self.token_age >= seconds - early else None
+
+    @property
     def _ended_without_a_word(self) -> bool:
         return self.close_reason == CloseReason(None)
 
@@ -168,4 +206,10 @@ def summarize(connection: Connection, target: Target) -> ConnectionSummary:
         bytes_in=connection.bytes_in,
         close_reason=connection.close_reason,
         bytes_out=connection.bytes_out,
+        names_origin=connection.names_origin,
+        token_age=(
+            None
+            if connection.located_at is None
+            else trio.current_time() - connection.located_at
+        ),
     )

@@ -25,6 +25,9 @@ _ATTEMPTS_WITH_ONE_URL = 20  # a minute and a half: enough for a guest to boot
 _MAX_SECONDS = 5.0
 # A boot loader shows its menu for five seconds; a longer pause would miss it.
 _MAX_SECONDS_FOR_STATE = 1.5
+# A connection that lasts this long ends the outage before it.  What it carried does not
+# matter: a console may print something and close, again and again.
+GOOD_SECONDS = _MAX_SECONDS
 _FIRST_SECONDS = 0.25
 _FACTOR = 1.5
 _JITTER = 0.2  # many clients lose one proxy at the same moment
@@ -130,8 +133,13 @@ class RetryPolicy:
         if connection.was_used:
             self._was_attached = True
             self._by_hand = False
-            self._start_outage()
-            return 0 if self._reconnect else None
+            if not self._reconnect:
+                return None
+            self._refusals = 0
+            if connection.seconds >= GOOD_SECONDS:
+                self._start_outage()
+                return 0
+            return self._attempts.pause() if self._attempts.fail() else None
         # The proxy accepts every client, and hangs up on those without a valid token.
         self._refusals += 1
         is_useless = not self._renews and (
@@ -174,8 +182,10 @@ async def connect_with_retries(
         while True:
             try:
                 address = await source.locate()
+                located_at = trio.current_time()
                 on_address(address)
                 connection = await stack.enter_async_context(connect(address, options))
+                connection.located_at = located_at
                 break
             except NovaConsoleError as exc:
                 pause = policy.after_error(exc)

@@ -14,7 +14,7 @@ import trio
 
 from novaconsole.cloud import server as nova
 from novaconsole.cloud.client import Cloud
-from novaconsole.cloud.config import CloudOptions
+from novaconsole.cloud.config import AskSecret, CloudOptions
 from novaconsole.cloud.server import Server
 from novaconsole.console.connect import ConsoleAddress
 from novaconsole.errors import (
@@ -104,7 +104,7 @@ class ConsoleSource(Protocol):
 
 @asynccontextmanager
 async def open_source(
-    location: ConsoleLocation, size: os.terminal_size
+    location: ConsoleLocation, size: os.terminal_size, ask: AskSecret | None = None
 ) -> AsyncIterator[ConsoleSource]:
     """Get ready to find a console; on leaving, let go of the cloud or end the demo.
 
@@ -113,12 +113,14 @@ async def open_source(
     Args:
         location: what the user named.
         size: of the user's terminal; the demo's guest gets the same.
+        ask: for a password of the cloud that is not configured, or None if there is
+            nobody to ask.
     """
     match location:
         case ConsoleUrl(target, tls):
             yield UrlSource(target, tls)
         case CloudServer(server, cloud):
-            source = CloudSource(server, cloud)
+            source = CloudSource(server, replace(cloud, ask=ask))
             try:
                 yield source
             finally:
@@ -247,7 +249,8 @@ class CloudSource:
         except UsageError as exc:
             raise ConsoleUnavailable(
                 f"the cloud returned no usable console URL: {exc}",
-                "ask its operator to set [serial_console] base_url in nova.conf",
+                "ask its operator to set [serial_console] base_url in nova.conf to "
+                "the ws:// or wss:// URL of nova-serialproxy",
             ) from exc
         is_misdirected = is_loopback(target.host) and not is_loopback(cloud.host or "")
         return ConsoleAddress(target, cloud.tls, is_misdirected)

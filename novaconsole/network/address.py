@@ -8,7 +8,10 @@ import re
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from urllib.parse import SplitResult, urlsplit
 
+from novaconsole.redaction import mask_tokens, printable
+
 _UNSAFE = re.compile(r"[\x00-\x20\x7f\ud800-\udfff]")
+_MAX_SHOWN = 200  # characters of a URL that others chose
 _HOST = re.compile(r"[0-9A-Za-z._:%-]+")
 
 
@@ -67,3 +70,14 @@ def is_loopback(host: str) -> bool:
         return addresses[-1].is_loopback
     name = comparable(host)
     return name == "localhost" or name.endswith(".localhost")
+
+
+def shown_location(location: str) -> str:
+    """Return where a redirect leads, for display.
+
+    The query is left out, because a login page is often told there where the user comes
+    from: with the token.  So is a login.
+    """
+    before, query, _ = location.partition("?")
+    plain = mask_tokens(before.partition("#")[0])
+    return printable(plain + ("?…" if query else ""))[:_MAX_SHOWN]

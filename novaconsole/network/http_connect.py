@@ -11,6 +11,7 @@ import h11
 import trio
 
 from novaconsole.errors import ConnectError
+from novaconsole.network.address import shown_location
 from novaconsole.network.proxy import Proxy
 from novaconsole.network.proxy_errors import (
     WITHOUT_PROXY,
@@ -87,6 +88,9 @@ async def open_tunnel(
     reason = bytes(response.reason).decode("latin-1")
     status = printable(f"{response.status_code} {reason}".strip())
     _log.debug("response of the proxy %s: %s", proxy.address, status)
+    location = dict(response.headers).get(b"location")
+    if 300 <= response.status_code < 400 and location:
+        status += f", a redirect to {shown_location(location.decode('latin-1'))},"
     if not 200 <= response.status_code < 300:
         raise _refusal(response.status_code, status, target, proxy)
     prefix, _ = connection.trailing_data

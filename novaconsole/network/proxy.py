@@ -5,7 +5,7 @@ The variables are a convention without a standard.  This follows curl (its manua
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address, ip_network
 from urllib.parse import unquote
@@ -105,6 +105,10 @@ class Proxy:
     def address(self) -> str:
         """Host and port for messages, an IPv6 address in brackets."""
         return f"{bracketed(self.host)}:{self.port}"
+
+
+# Gives the proxy for a target, or None for a direct connection.
+ProxyChooser = Callable[[Target], Proxy | None]
 
 
 def _decoded(text: str | None) -> str | None:

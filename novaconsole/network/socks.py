@@ -53,10 +53,7 @@ async def open_socks(proxy: Proxy, target: Target) -> trio.SocketStream:
         from python_socks import ProxyConnectionError, ProxyError, ProxyType
         from python_socks.async_.trio.v2 import Proxy as Client
     except ImportError as exc:
-        raise UsageError(
-            "a SOCKS proxy needs a package that is not installed",
-            "install it with: pip install 'novaconsole[socks]'",
-        ) from exc
+        raise missing_package() from exc
     _check_fits(proxy, target)
     client = Client(
         ProxyType.SOCKS5, proxy.host, proxy.port, proxy.user, proxy.password, rdns=True
@@ -76,6 +73,15 @@ async def open_socks(proxy: Proxy, target: Target) -> trio.SocketStream:
     stream = opened.trio_stream
     assert isinstance(stream, trio.SocketStream)
     return stream
+
+
+def missing_package() -> UsageError:
+    """Return the error for an extra that is not installed."""
+    return UsageError(
+        "a SOCKS proxy needs a package that is not installed",
+        "install novaconsole with the extra: pip install 'novaconsole[socks]', "
+        "or the same with pipx or uv tool",
+    )
 
 
 def _check_fits(proxy: Proxy, target: Target) -> None:

@@ -7,6 +7,7 @@ This module loads neither trio nor ssl, so that the command line can check a URL
 describe the use of TLS quickly.  What `TLSOptions` means is in `tls.py`.
 """
 
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote
@@ -16,12 +17,35 @@ from novaconsole.network.address import ascii_host, bracketed, split_url
 from novaconsole.redaction import mask_tokens
 
 _DEFAULT_PORTS = {"ws": 80, "wss": 443}
+# Some clouds hand out http:// and https://, which browsers take as well.
+_SECURE = {"ws": False, "http": False, "wss": True, "https": True}
 _FORMS = "write it as ws://HOST:PORT/?token=… or wss://…"
+_URL = re.compile(r"[a-z][a-z0-9+.-]*:/", re.IGNORECASE)
+_TOKEN = re.compile(r"token(?:=|%3d)", re.IGNORECASE)
+# The pages of other consoles, as in vnc_auto.html (nova.conf: [vnc], [spice], [mks]).
+_OTHER_CONSOLES = {"vnc": "noVNC", "spice": "SPICE", "rdp": "RDP", "mks": "MKS"}
+_OTHER_FOLDERS = {"novnc": "noVNC", "spice": "SPICE"}
+_SERIAL_URL = "get the serial one: openstack console url show --serial SERVER"
 
 
 def is_url(text: str) -> bool:
-    """Whether SERVER is a websocket URL rather than a name or an id."""
-    return text.lower().startswith(("ws://", "wss://"))
+    """Whether SERVER is meant as a URL, of whatever kind, and not as a name or an id.
+
+    What may hold a token is never sent to a cloud as the name of a server.
+    """
+    return bool(_URL.match(text.lstrip()) or _TOKEN.search(text))
+
+
+def _other_console(path: str) -> str | None:
+    """Which console a page is for, if that is not a serial one."""
+    for part in path.lower().split("/"):
+        if part in _OTHER_FOLDERS:
+            return _OTHER_FOLDERS[part]
+        if part.endswith(".html"):
+            for word, console in _OTHER_CONSOLES.items():
+                if word in part:
+                    return console
+    return None
 
 
 @dataclass(frozen=True)
@@ -47,14 +71,15 @@ class Target:
         """Take a websocket URL apart.
 
         Args:
-            url: a `ws://` or `wss://` URL.
+            url: a `ws://` or `wss://` URL; `http://` and `https://` mean the same.
             name: the name of the server that it leads to.
 
         Raises:
             UsageError: it is not such a URL.  The message does not repeat it.
         """
         url = url.strip()
-        if not is_url(url):
+        scheme, separator, _ = url.partition("://")
+        if not separator or scheme.lower() not in _SECURE:
             raise UsageError("not a websocket URL", _FORMS)
         try:
             parts = split_url(url)
@@ -63,6 +88,11 @@ class Target:
             raise UsageError("bad websocket URL", _FORMS) from None
         if not parts.hostname or parts.port == 0:
             raise UsageError("bad websocket URL", _FORMS)
+        if other := _other_console(parts.path):
+            raise UsageError(
+                f"this is the URL of a {other} console, not of a serial one",
+                _SERIAL_URL,
+            )
         if parts.username is not None:
             raise UsageError(
                 "user and password in a websocket URL are not supported",
@@ -73,10 +103,11 @@ class Target:
         except ValueError:
             raise UsageError("bad host name in the websocket URL", _FORMS) from None
         query = f"?{parts.query}" if parts.query else ""
+        secure = _SECURE[parts.scheme]
         return cls(
-            secure=parts.scheme == "wss",
+            secure=secure,
             host=host,
-            port=parts.port or _DEFAULT_PORTS[parts.scheme],
+            port=parts.port or _DEFAULT_PORTS["wss" if secure else "ws"],
             resource=quote((parts.path or "/") + query, safe="/?&=%:@!$'()*+,;~-._"),
             name=name,
         )
@@ -117,13 +148,18 @@ class TLSOptions:
     """How to check the other side's certificate, and which one to present.
 
     Attributes:
-        cacert: file of the certificates to trust, instead of the system's.
+        cacert: file or directory of the certificates to trust, instead of those of the
+            environment's variables and of the system.
         cert: file of our certificate (PEM), and of the key if `key` is None.
         key: file of the key of `cert`.
         insecure: check nothing.
+        cacert_source: where `cacert` was set, for messages.
+        cert_source: where `cert` and `key` were set, for messages.
     """
 
     cacert: Path | None = None
     cert: Path | None = None
     key: Path | None = None
     insecure: bool = False
+    cacert_source: str = field(default="--cacert", compare=False, repr=False)
+    cert_source: str = field(default="--cert or --key", compare=False, repr=False)

@@ -164,6 +164,8 @@ def first_cause(exc: OSError) -> OSError:
 
 def describe_error(exc: OSError) -> str:
     """Describe a socket error without the address, which trio's message repeats."""
+    if isinstance(exc, socket.gaierror):  # with numbers of its own
+        return str(exc.strerror).lower()
     return os.strerror(exc.errno).lower() if exc.errno else str(exc)
 
 

@@ -1,6 +1,6 @@
 """TLS on a stream to the target, for `wss`.
 
-The only module that touches `ssl`.  How to use TLS is described by
+With `trust.py` the only module that touches `ssl`.  How to use TLS is described by
 `novaconsole.network.target.TLSOptions`, which does not load it.
 """
 
@@ -12,14 +12,11 @@ from datetime import UTC, datetime
 
 import trio
 
-from novaconsole.errors import ConnectError, UsageError
+from novaconsole.errors import ConnectError
+from novaconsole.network.certificate import NOT_TLS, certificate_problem
 from novaconsole.network.target import Target, TLSOptions
+from novaconsole.network.trust import bad_file, trusting_context
 from novaconsole.redaction import printable
-
-# OpenSSL's X509_V_ERR_… codes (openssl/x509_vfy.h).
-_NOT_YET_VALID, _EXPIRED = 9, 10
-_SELF_SIGNED = (18, 19)
-_WRONG_HOST = (62, 64)
 
 
 def tls_context(options: TLSOptions) -> ssl.SSLContext:
@@ -28,13 +25,7 @@ def tls_context(options: TLSOptions) -> ssl.SSLContext:
     Raises:
         UsageError: a file cannot be read or holds no certificate or key.
     """
-    try:
-        context = ssl.create_default_context(cafile=options.cacert)
-    except (OSError, ssl.SSLError) as exc:
-        raise _bad_file("--cacert", options.cacert, exc) from exc
-    if options.insecure:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
+    context = trusting_context(options)
     if options.cert:
         try:
             context.load_cert_chain(options.cert, options.key)
@@ -42,18 +33,8 @@ def tls_context(options: TLSOptions) -> ssl.SSLContext:
             files = " or ".join(
                 str(file) for file in (options.cert, options.key) if file
             )
-            raise _bad_file("--cert or --key", files, exc) from exc
+            raise bad_file(options.cert_source, files, exc) from exc
     return context
-
-
-def _bad_file(option: str, path: object, exc: OSError) -> UsageError:
-    if not isinstance(exc, ssl.SSLError):
-        reason = exc.strerror
-    elif exc.reason == "KEY_VALUES_MISMATCH":
-        reason = "the key does not match the certificate"
-    else:
-        reason = "not a PEM file"
-    return UsageError(f"{option}: {path}: {reason}")
 
 
 async def start_tls(
@@ -127,11 +108,7 @@ def _mapped_tls_errors(target: Target) -> Iterator[None]:
         cause = exc if isinstance(exc, ssl.SSLError) else exc.__cause__
         if isinstance(cause, ssl.SSLCertVerificationError):
             raise _certificate_error(target, cause) from exc
-        if isinstance(cause, ssl.SSLError) and cause.reason in (
-            "WRONG_VERSION_NUMBER",
-            "HTTP_REQUEST",
-            "RECORD_LAYER_FAILURE",
-        ):
+        if isinstance(cause, ssl.SSLError) and cause.reason in NOT_TLS:
             raise ConnectError(
                 f"{target.address} does not speak TLS",
                 "use ws:// instead of wss:// in the URL",
@@ -145,25 +122,6 @@ def _mapped_tls_errors(target: Target) -> Iterator[None]:
 
 
 def _certificate_error(target: Target, exc: ssl.CertificateError) -> ConnectError:
-    code = exc.verify_code
-    if code == _EXPIRED:
-        return ConnectError(
-            f"the certificate of {target.address} has expired",
-            "tell the cloud's operator; --insecure connects anyway",
-        )
-    if code == _NOT_YET_VALID:
-        return ConnectError(
-            f"the certificate of {target.address} is not valid yet",
-            "check this machine's clock",
-        )
-    if code in _WRONG_HOST:
-        return ConnectError(
-            f"the certificate is not valid for {printable(target.host)}",
-            "tell the cloud's operator that the host in the console URL is not in "
-            "the certificate",
-        )
-    problem = "is self-signed" if code in _SELF_SIGNED else "is from an unknown issuer"
     return ConnectError(
-        f"the certificate of {target.address} is not trusted: it {problem}",
-        "give the cloud's CA with --cacert, or cacert in clouds.yaml",
+        *certificate_problem(exc.verify_code, printable(target.host), target.address)
     )

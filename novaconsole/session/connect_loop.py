@@ -8,6 +8,7 @@ Leaving that nursery closes the connection.
 """
 
 import math
+from dataclasses import replace
 
 import trio
 
@@ -19,13 +20,19 @@ from novaconsole.console.outcome import (
     Outcome,
     Reason,
 )
-from novaconsole.console.retry import Connect, RetryPolicy, connect_with_retries
+from novaconsole.console.retry import (
+    GOOD_SECONDS,
+    Connect,
+    RetryPolicy,
+    connect_with_retries,
+)
 from novaconsole.console.source import ConsoleSource
 from novaconsole.errors import NovaConsoleError
 from novaconsole.network.target import Target
 from novaconsole.session.display import Display, Recorder
 from novaconsole.session.history import HistoryReplay
 from novaconsole.session.keyboard import PipedInput, send_typed
+from novaconsole.session.outage import OutageReport
 from novaconsole.session.reader import OutputSink, read_output, show_text
 from novaconsole.session.silence import SilenceExplainer
 from novaconsole.session.state import Attachment, Session
@@ -76,7 +83,7 @@ class ConnectLoop:
         self._history = HistoryReplay(lines, source) if lines else None
         self._silence = SilenceExplainer(session, source)
         self._has_announced = self._has_asked = False
-        self._told: str | None = None  # in this outage
+        self._outage = OutageReport(session.notices)
         self._task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
 
     async def stay_attached(
@@ -112,21 +119,25 @@ class ConnectLoop:
                 policy,
                 connect=self._connect,
                 on_address=self._tell_address,
-                on_failure=lambda exc: self._tell(f"waiting: {exc}"),
+                on_failure=self._tell_failure,
             ) as (connection, target):
                 lost, by_hand = await self._use(connection, target)
             # Nothing sent and nothing received: there was no console at all.
             was_used = lost.bytes_out > 0 or not lost.is_refusal
             if session.input_has_ended and was_used:
-                session.end(Outcome(Reason.INPUT_ENDED))
+                # What the guest had still to say may be lost with the connection.
+                is_all = lost.close_reason is not None and lost.close_reason.is_orderly
+                session.end(Outcome(Reason.INPUT_ENDED if is_all else Reason.CLOSED))
                 return
             pause = policy.after_connection(lost, by_hand=by_hand)
             if pause is None:
                 session.end(Outcome(Reason.CLOSED))
                 return
             session.notices.event("reconnecting", by_hand=by_hand)
-            why = "" if by_hand else f"{describe_loss(lost)}; "
-            self._tell(f"{why}reconnecting")
+            if by_hand:
+                self._outage.end()
+            self._outage.lost(None if by_hand else describe_loss(lost))
+            self._ask_for_terminal()
             await trio.sleep(pause)
 
     async def _use(
@@ -138,6 +149,8 @@ class ConnectLoop:
         limit = math.inf if self._piped is None else 0
         send, receive = trio.open_memory_channel[bytes](limit)
         attachment = Attachment(connection, target, send)
+        if self._has_announced:
+            attachment = replace(attachment, may_show=trio.Event())
         session.attach(attachment)
         self._mark(
             f"attached {'again ' if self._has_announced else ''}to {target.title}"
@@ -191,14 +204,15 @@ class ConnectLoop:
         # Not at once: the proxy accepts every client, and hangs up on some.
         with trio.move_on_after(SETTLED_SECONDS):
             await attachment.output_came.wait()
-        self._told = None
-        self._session.notices.say(f"connected again to: {attachment.target}")
+        self._outage.attached(str(attachment.target))
+        # Before the first output, not in the middle of the guest's line.
+        await self._session.notices.flush()
+        attachment.may_show.set()
+        await trio.sleep_until(attachment.connection.opened_at + GOOD_SECONDS)
+        self._outage.lasted(str(attachment.target))
 
-    def _tell(self, text: str) -> None:
-        """Say what is being waited for, when that changes."""
-        if text != self._told:
-            self._told = text
-            self._session.notices.say(text)
+    def _tell_failure(self, error: NovaConsoleError) -> None:
+        self._outage.waiting(str(error))
         self._ask_for_terminal()
 
     def _ask_for_terminal(self) -> None:

@@ -19,7 +19,7 @@ def info_lines(
     *,
     keepalive: float,
     log: Path | None,
-    recording: Path | None,
+    recording: Path | str | None,
 ) -> list[str]:
     """The connection in use, what has passed through it, and what is being written.
 
@@ -27,7 +27,7 @@ def info_lines(
         attachment: the connection, or None during an outage.
         keepalive: seconds between pings; 0 for none.
         log: the file of the log, if one is written now.
-        recording: the file of the recording, if one is written now.
+        recording: its file, "none" if it has ended, or None if none was asked for.
     """
     files = [f"log: {log or 'none'}"]
     if recording is not None:

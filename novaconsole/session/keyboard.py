@@ -15,6 +15,7 @@ import trio
 from novaconsole.console.outcome import Outcome, Reason
 from novaconsole.console.retry import RetryPolicy
 from novaconsole.errors import ConnectionLost
+from novaconsole.session.answers import HASTY_ANSWER_SECONDS, AnsweringTerminal
 from novaconsole.session.display import Display, Recorder
 from novaconsole.session.escapes import Action, Command, EscapeParser, Send, help_lines
 from novaconsole.session.info import BREAK_LINES
@@ -30,12 +31,8 @@ _TYPED_AHEAD_BYTES = 100
 _INTERRUPT = b"\x03"
 
 
-class KeyboardTerminal(Protocol):
+class KeyboardTerminal(AnsweringTerminal, Protocol):
     """The terminal that a person types on."""
-
-    def waiting_bytes(self) -> int:
-        """The number of bytes that were typed and have not been read."""
-        ...
 
     async def receive_some(self, max_bytes: int) -> bytes:
         """Wait for input; an empty result means that the terminal has gone."""
@@ -99,18 +96,28 @@ class KeyboardReader:
                 limit = _TYPED_BYTES
             elif not parser.may_escape:
                 limit = max(1, terminal.waiting_bytes() - _TYPED_AHEAD_BYTES)
-            data = await terminal.receive_some(limit)
-            if not data:
-                session.end(Outcome(Reason.HANGUP))
-            for event in parser.feed(data):
+            data = None
+            with trio.move_on_after(parser.patience):
+                data = await terminal.receive_some(limit)
+            if data is None:
+                events = parser.give_up_waiting()
+            else:
+                if not data:
+                    session.end(Outcome(Reason.HANGUP))
+                self._display.due_answers.note_input(data)
+                parser.strips_marks = not self._display.guest_marks_pastes
+                events = parser.feed(data)
+            for event in events:
                 if session.outcome is not None:
                     return  # what was pasted behind "~." goes nowhere
                 match event:
                     case Send(typed):
                         self._type(typed)
+                    case Command(Action.SUSPEND):
+                        await self._suspend()
                     case Command(action):
                         self._run_escape(action)
-            if len(data) > 1:
+            if data and len(data) > 1:
                 # The rest of a paste arrives after this; without the checkpoint it
                 # would be read byte by byte.
                 await trio.lowlevel.checkpoint()
@@ -137,10 +144,6 @@ class KeyboardReader:
                     attachment.typed.close()
                 grace = _FLUSH_SECONDS if attachment else 0
                 session.end(Outcome(Reason.QUIT), grace=grace)
-            case Action.SUSPEND:
-                self._display.reset_modes()
-                self._terminal.suspend()
-                self._display.restore_modes()
             case Action.RECONNECT:
                 if attachment is None:
                     notices.answer("not attached; trying to connect already")
@@ -161,6 +164,14 @@ class KeyboardReader:
             case Action.HELP:
                 assert self._escape is not None
                 self._answer(*help_lines(self._escape))
+
+    async def _suspend(self) -> None:
+        answers = self._display.due_answers
+        self._display.reset_modes()
+        # They are the guest's, and not the shell's that comes now.
+        await answers.take(self._terminal, HASTY_ANSWER_SECONDS, self._type)
+        self._terminal.suspend()
+        self._display.restore_modes()
 
     def _answer(self, *lines: str) -> None:
         for line in lines:

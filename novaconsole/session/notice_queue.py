@@ -32,12 +32,14 @@ class NoticeQueue:
         self._thread = threading.get_ident()
         self._trio_token = trio.lowlevel.current_trio_token()
         self._unshown = ""  # the line that is being written, and may be cut off
+        self._added = self._shown = 0
+        self._progress = trio.Event()
         self._put, self._lines = trio.open_memory_channel[str](_CAPACITY)
 
     @contextmanager
     def open(self) -> Iterator[None]:
         """Queue lines while this is entered; then write those that are left at once."""
-        self._notices.hand_to(self._add)
+        self._notices.hand_to(self._add, self._flush)
         try:
             yield
         finally:
@@ -58,6 +60,15 @@ class NoticeQueue:
             with suppress(OSError):  # the reader has gone
                 await self._stream.send_all(text.encode(errors="replace"))
             self._unshown = ""
+            self._shown += 1
+            self._progress.set()
+            self._progress = trio.Event()
+
+    async def _flush(self) -> None:
+        """Wait until the lines that have been added are shown."""
+        wanted = self._added
+        while self._shown < wanted:
+            await self._progress.wait()
 
     def bell(self) -> None:
         """Tell the user that a key goes nowhere."""
@@ -74,3 +85,4 @@ class NoticeQueue:
     def _add_here(self, line: str) -> None:
         with suppress(trio.WouldBlock):
             self._put.send_nowait(line)
+            self._added += 1

@@ -49,7 +49,7 @@ class ScreenSink:
             OSError: it cannot be written.
         """
         with self._activity.showing():
-            self._attachment.output_came.set()
+            await self._attachment.announce_output()
             started = trio.current_time()
             await self._display.show(data)
             self._attachment.connection.note_shown(len(data), started)
@@ -112,7 +112,7 @@ async def read_output(
                     attachment.connection, log.write, session.notices.say
                 )
                 if attachment.connection.bytes_in:
-                    attachment.output_came.set()  # which history alone is not
+                    await attachment.announce_output()  # which history alone is not
                 await display.show(start)
             await _write(sinks[2:], start)
             sinks.append(history)

@@ -39,6 +39,7 @@ class SessionOptions:
         reconnect: whether to attach again when the connection is lost.
         history: lines of the console log to show first.
         until: output that ends the session, or None.
+        reads_stdin: whether standard input that is no terminal is for the guest.
         read_only: whether nothing may be sent to the guest.
     """
 
@@ -49,7 +50,14 @@ class SessionOptions:
     reconnect: bool = False
     history: int = 0
     until: Patterns | None = None
+    reads_stdin: bool = True
     read_only: bool = False
+
+
+def _set_event() -> trio.Event:
+    event = trio.Event()
+    event.set()
+    return event
 
 
 @dataclass(frozen=True)
@@ -66,6 +74,7 @@ class Attachment:
         enter_typed: set when Enter was among it.
         output_came: set when output of the guest has been shown.
         reconnect: set when the user has asked for another connection.
+        may_show: set when output may be shown: a message that announces it comes first.
     """
 
     connection: Connection
@@ -74,10 +83,17 @@ class Attachment:
     enter_typed: trio.Event = field(default_factory=trio.Event)
     output_came: trio.Event = field(default_factory=trio.Event)
     reconnect: trio.Event = field(default_factory=trio.Event)
+    may_show: trio.Event = field(default_factory=_set_event)
 
     def summary(self) -> ConnectionSummary:
         """What is known of the connection now."""
         return summarize(self.connection, self.target)
+
+    async def announce_output(self) -> None:
+        """Output has come; wait until it may be shown."""
+        self.output_came.set()
+        if not self.may_show.is_set():
+            await self.may_show.wait()
 
     def hurry_close(self) -> None:
         """Give the closing handshake next to no time."""

@@ -55,4 +55,8 @@ def write_within(fd: int, data: bytes, seconds: float) -> bytes:
     while data and poll.poll(max(0, deadline - time.monotonic()) * 1000):
         with suppress(BlockingIOError):
             data = data[os.write(fd, data) :]
+            continue
+        # macOS's poll says of /dev/tty that it is ready whatever it is (not tried).
+        if time.monotonic() >= deadline:
+            break
     return data

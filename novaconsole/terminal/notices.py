@@ -10,7 +10,7 @@ import logging
 import os
 import stat
 import traceback
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
 from novaconsole.errors import NovaConsoleError
@@ -30,7 +30,7 @@ class Verbosity(enum.IntEnum):
     @property
     def log_level(self) -> int:
         """The level for the logging module that this stands for."""
-        return logging.DEBUG if self >= Verbosity.DEBUG else logging.CRITICAL
+        return logging.DEBUG if self >= Verbosity.DEBUG else logging.WARNING
 
 
 _PREFIX = "novaconsole: "
@@ -54,6 +54,7 @@ class Notices:
         self._verbosity = verbosity
         self._as_json = as_json
         self._deliver: Callable[[str], None] | None = None
+        self._flush: Callable[[], Awaitable[None]] | None = None
         self._inside_a_line = False
         self._is_stuck = False  # the last line was not read: the next does not wait
 
@@ -113,9 +114,23 @@ class Notices:
         self._line(f"messages: {self._verbosity.name.lower()}")
         logging.getLogger("novaconsole").setLevel(self._verbosity.log_level)
 
-    def hand_to(self, deliver: Callable[[str], None]) -> None:
-        """Pass lines to `deliver` from now on: a session has begun."""
-        self._deliver = deliver
+    def hand_to(
+        self,
+        deliver: Callable[[str], None],
+        flush: Callable[[], Awaitable[None]] | None = None,
+    ) -> None:
+        """Pass lines to `deliver` from now on: a session has begun.
+
+        Args:
+            deliver: takes them.
+            flush: waits until they are shown, or None if there is nothing to wait for.
+        """
+        self._deliver, self._flush = deliver, flush
+
+    async def flush(self) -> None:
+        """Wait until all that has been said is shown."""
+        if self._flush is not None:
+            await self._flush()
 
     def write_directly(self, *, inside_a_line: bool) -> None:
         """Write lines at once again: the session is over.
@@ -124,7 +139,7 @@ class Notices:
             inside_a_line: the terminal shows an unfinished line, which the next
                 message ends first.
         """
-        self._deliver = None
+        self._deliver = self._flush = None
         self._inside_a_line = inside_a_line
 
     def repeat(self, line: str) -> None:

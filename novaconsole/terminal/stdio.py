@@ -8,6 +8,7 @@ Redirected streams are shared with other processes, so their flags stay untouche
 """
 
 import os
+import re
 import stat
 from collections.abc import Iterator
 from contextlib import (
@@ -27,6 +28,8 @@ from novaconsole.terminal.tty import Terminal, open_controlling_terminal, open_t
 
 _READ_BYTES = 64 * 1024
 _SHARED_WRITE_BYTES = 512  # _POSIX_PIPE_BUF
+# Names in TERM of what knows no bracketed paste; some of them would print it.
+_OLD_TERMINALS = re.compile(r"vt[0-9]|(dumb|unknown|ansi|linux|cons[0-9]+|sun|)(-|$)")
 _FILE_BYTES = 1024 * 1024  # a file accepts everything at once
 
 
@@ -76,15 +79,23 @@ class RedirectedInput:
 
     def __init__(self, fd: int) -> None:
         self._fd = fd
+        self._is_file = stat.S_ISREG(os.fstat(fd).st_mode)
 
     async def receive_some(self, max_bytes: int = _READ_BYTES) -> bytes:
         """Wait for data; an empty result is the end."""
+        # Reading a file or /dev/null returns at once.  epoll refuses both; kqueue takes
+        # a file, but does not report its end, and refuses some devices (not tried).
+        if not (self._is_file or await self._has_no_event()):
+            return os.read(self._fd, max_bytes)
+        return await trio.to_thread.run_sync(os.read, self._fd, max_bytes)
+
+    async def _has_no_event(self) -> bool:
+        """Wait for data; whether that cannot be waited for."""
         try:
             await trio.lowlevel.wait_readable(self._fd)
-        except PermissionError:
-            # epoll refuses files and /dev/null; reading these returns at once.
-            return await trio.to_thread.run_sync(os.read, self._fd, max_bytes)
-        return os.read(self._fd, max_bytes)
+        except OSError:
+            return True
+        return False
 
 
 class RedirectedOutput:
@@ -105,7 +116,9 @@ class RedirectedOutput:
     def __init__(self, fd: int) -> None:
         self._fd = fd
         self._private = False
-        if stat.S_ISFIFO(os.fstat(fd).st_mode):
+        mode = os.fstat(fd).st_mode
+        self._is_file = stat.S_ISREG(mode)
+        if stat.S_ISFIFO(mode):
             with suppress(OSError):
                 self._fd = reopen(fd, os.O_WRONLY)
                 self._private = True
@@ -129,12 +142,12 @@ class RedirectedOutput:
 
     async def _wait_room(self) -> int:
         """Wait until a write does not block; the number of bytes it may have."""
-        try:
-            await trio.lowlevel.wait_writable(self._fd)
-        except PermissionError:  # epoll refuses files
-            await trio.lowlevel.checkpoint()
-            return _FILE_BYTES
-        return _SHARED_WRITE_BYTES
+        if not self._is_file:
+            with suppress(OSError):  # epoll and kqueue refuse some devices
+                await trio.lowlevel.wait_writable(self._fd)
+                return _SHARED_WRITE_BYTES
+        await trio.lowlevel.checkpoint()
+        return _FILE_BYTES
 
     def write_now(self, data: bytes) -> None:
         """Nothing: what undoes the modes of a terminal is of no use here."""
@@ -187,6 +200,13 @@ class Stdio:
     def raw(self) -> AbstractContextManager[None]:
         """Raw mode on the keyboard, if there is one."""
         return self.keyboard.raw() if self.keyboard else nullcontext()
+
+    @property
+    def marks_pastes(self) -> bool:
+        """Whether the keyboard's terminal can be told on the screen to mark pastes."""
+        term = os.environ.get("TERM", "")
+        is_one = self.keyboard is not None and self.screen is self.keyboard
+        return is_one and _OLD_TERMINALS.match(term) is None
 
     def size(self) -> os.terminal_size:
         """The size of the terminal; both 0 if there is none."""

@@ -8,24 +8,24 @@ descriptor keeps its flags.
 import fcntl
 import os
 import signal
+import subprocess
 import sys
 import termios
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from copy import deepcopy
 from typing import Any
 
 import trio
 
-from novaconsole.terminal.fd import reopen, write_within
+from novaconsole.terminal.fd import reopen
+from novaconsole.terminal.writer import TerminalWriter
 
 _READ_BYTES = 64 * 1024
-# On a terminal that could not be opened anew a write may block, unless it is small.
-_SHARED_WRITE_BYTES = 256
 _BURST_READS = 1024  # before other tasks run
 _FOREGROUND_POLL_SECONDS = 0.25
-_LAST_WRITE_SECONDS = 0.02
-_CAN = b"\x18"
+_PROBE = b"\0"
+_PS_SECONDS = 2.0
 _OPEN_FLAGS = os.O_RDWR | os.O_NOCTTY
 
 _Modes = list[Any]  # what termios.tcgetattr returns
@@ -61,7 +61,7 @@ def raw_modes(modes: _Modes) -> _Modes:
     return [iflag, oflag, cflag, lflag, ispeed, ospeed, cc]
 
 
-class Terminal:
+class Terminal(TerminalWriter):
     """One terminal device; `open_terminal` makes one.
 
     Asking for raw mode is one thing; whether it is in force also depends on the shell,
@@ -70,30 +70,23 @@ class Terminal:
     Attributes:
         keeps_modes: modes that a guest switches on here stay on until they are
             switched off.
+        on_raw: called whenever raw mode has been entered.
     """
 
     keeps_modes = True
 
     def __init__(self, fd: int, *, private: bool) -> None:
-        self._fd = fd
-        self._private = private
+        super().__init__(fd, private=private)
         self._saved: _Modes | None = None
         self._raw_wanted = False
         self._burst = 0
-        self._write_lock = trio.StrictFIFOLock()
-        self._at_line_start = True
         self._is_raw = False
-        self._is_partial = False  # the latest write has not been finished
+        self.on_raw: Callable[[], None] = lambda: None
 
     @property
     def is_raw(self) -> bool:
         """Whether the terminal is in raw mode now, and we put it there."""
         return self._is_raw
-
-    @property
-    def inside_line(self) -> bool:
-        """Whether the cursor stands behind unfinished output."""
-        return not self._at_line_start
 
     def waiting_bytes(self) -> int:
         """The number of bytes that were typed and have not been read."""
@@ -101,6 +94,38 @@ class Terminal:
             count = fcntl.ioctl(self._fd, termios.FIONREAD, bytes(4))
             return int.from_bytes(count, sys.byteorder)
         return 0
+
+    async def wait_input(self) -> None:
+        """Wait until there is something to read."""
+        await trio.lowlevel.wait_readable(self._fd)
+
+    def take_waiting(self) -> bytes | None:
+        """Read what is waiting; None if `put_back` would not work.
+
+        Linux may refuse to put anything back since 6.2 (dev.tty.legacy_tiocsti).  So
+        that is tried first, and what it put there is taken out.
+        """
+        waiting = self.waiting_bytes()
+        try:
+            fcntl.ioctl(self._fd, termios.TIOCSTI, _PROBE)
+        except OSError:
+            return None
+        data = self.read_waiting()
+        at = data.find(_PROBE, waiting)
+        return data[:at] + data[at + 1 :] if at >= 0 else data
+
+    def read_waiting(self) -> bytes:
+        """Read what is waiting."""
+        try:
+            return os.read(self._fd, _READ_BYTES)
+        except OSError:
+            return b""
+
+    def put_back(self, data: bytes) -> None:
+        """Make data readable again, as if it had been typed just now."""
+        with suppress(OSError):
+            for byte in data:
+                fcntl.ioctl(self._fd, termios.TIOCSTI, bytes([byte]))
 
     async def receive_some(self, max_bytes: int = _READ_BYTES) -> bytes:
         """Wait for input; an empty result means that the terminal has gone.
@@ -125,61 +150,6 @@ class Terminal:
             self._burst = 0
             await trio.lowlevel.wait_readable(self._fd)
             may_read = True
-
-    async def send_all(self, data: bytes) -> None:
-        """Write everything, waiting while the terminal accepts nothing.
-
-        Raises:
-            BrokenPipeError: the terminal has gone.
-        """
-        if not data:
-            return
-        piece = len(data) if self._private else _SHARED_WRITE_BYTES
-        try:  # without a detour through the scheduler: a key is waiting for its echo
-            self._write_lock.acquire_nowait()
-        except trio.WouldBlock:
-            await self._write_lock.acquire()
-        try:
-            self._is_partial = True
-            with memoryview(data) as view:
-                sent = 0
-                while sent < len(view):
-                    if not self._private:
-                        await trio.lowlevel.wait_writable(self._fd)
-                    try:
-                        sent += os.write(self._fd, view[sent : sent + piece])
-                    except BlockingIOError:
-                        await trio.lowlevel.wait_writable(self._fd)
-                    except OSError as exc:
-                        raise BrokenPipeError(*exc.args) from exc
-            self._is_partial = False
-            self._at_line_start = data[-1:] in (b"\n", b"\r")
-        finally:
-            self._write_lock.release()
-
-    def write_now(self, data: bytes) -> None:
-        """Write as much as the terminal accepts at once: the last thing to show.
-
-        If the latest `send_all` was cancelled, it may have stopped inside a control
-        sequence; CAN makes the terminal drop that first (ECMA-48, 8.3.6).
-        """
-        if self._is_partial:
-            data = _CAN + data
-        with suppress(OSError):  # the terminal has gone
-            write_within(self._fd, data, _LAST_WRITE_SECONDS)
-
-    def notice(self, text: str) -> str:
-        """A line of our own, as it has to be written here now.
-
-        It starts on a line of its own, and in raw mode a line ends in CR LF, because
-        the terminal does not add the CR.
-        """
-        start = "" if self._at_line_start else "\r\n"
-        return f"{start}{text}\r\n" if self._is_raw else f"{start}{text}\n"
-
-    def bell(self) -> str:
-        """What makes a sound or a flash here."""
-        return "\a"
 
     @contextmanager
     def raw(self) -> Iterator[None]:
@@ -228,6 +198,7 @@ class Terminal:
             if self._saved is None:
                 self._saved = termios.tcgetattr(self._fd)
             self._apply(raw_modes(self._saved))
+            self.on_raw()
 
     def _apply(self, modes: _Modes) -> None:
         # TCSANOW, not TCSADRAIN: the kernel processes output when it is written, so
@@ -281,8 +252,26 @@ def open_controlling_terminal() -> Terminal | None:
     """The terminal that the job belongs to, or None if it has none, as under cron."""
     flags = _OPEN_FLAGS | os.O_NONBLOCK | os.O_CLOEXEC
     with suppress(OSError):
-        return Terminal(os.open("/dev/tty", flags), private=True)
+        return Terminal(os.open(_controlling_terminal(), flags), private=True)
     return None
+
+
+def _controlling_terminal() -> str:
+    """The name of the terminal that the job belongs to.
+
+    On macOS neither kqueue nor poll takes /dev/tty, but they take the terminal by its
+    own name, which ps knows (not tried there).
+    """
+    if sys.platform.startswith("linux"):
+        return "/dev/tty"
+    with suppress(OSError, subprocess.SubprocessError):
+        command = ["ps", "-o", "tty=", "-p", str(os.getpid())]
+        output = subprocess.check_output(  # noqa: S603 # the arguments are ours
+            command, text=True, timeout=_PS_SECONDS
+        )
+        if output.strip(" ?-\n"):
+            return f"/dev/{output.strip()}"
+    return "/dev/tty"
 
 
 def set_size(fd: int, size: os.terminal_size) -> None:

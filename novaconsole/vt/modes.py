@@ -145,6 +145,7 @@ SCREEN_KEY = b"screen"
 VT52, ORIGIN = 2, 6
 SAVED_CURSOR = 1048  # not a mode: setting it saves the cursor, resetting restores it
 SCREEN_AND_CURSOR = 1049
+BRACKETED_PASTE = 2004
 # Whether each is on by default.
 PRIVATE_MODES = {
     1: False,  # DECCKM, application cursor keys
@@ -161,7 +162,7 @@ PRIVATE_MODES = {
     **dict.fromkeys(range(1000, 1007), False),  # mouse; 1004 is focus
     1015: False,  # mouse in urxvt's form
     1016: False,  # mouse in pixels
-    2004: False,  # bracketed paste
+    BRACKETED_PASTE: False,
     2026: False,  # synchronized output
     2031: False,  # reports of the colour scheme
     2048: False,  # reports of the size

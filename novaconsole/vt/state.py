@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from novaconsole.vt.modes import (
     ALTERNATE_SCREENS,
     ANSI_MODES,
+    BRACKETED_PASTE,
     KEYPAD,
     PRIVATE_MODES,
     SAVED_CURSOR,
@@ -108,6 +109,11 @@ class TerminalState:
             pushed = Setting(self._order_of(screen), b"\x1b[<%du" % len(stack), redo)
             settings.note(b"u%d" % screen, pushed, is_set=bool(stack))
         return settings
+
+    @property
+    def marks_pastes(self) -> bool:
+        """Whether bracketed paste is switched on."""
+        return private_key(BRACKETED_PASTE) in self._settings
 
     @property
     def _screen(self) -> int:

@@ -32,20 +32,29 @@ protocol.
 
 import re
 
-from novaconsole.vt.modes import HIDDEN_CURSOR, LINE_DRAWING, SHIFT, Toggle
+from novaconsole.vt.modes import (
+    BRACKETED_PASTE,
+    HIDDEN_CURSOR,
+    LINE_DRAWING,
+    SHIFT,
+    Toggle,
+)
 from novaconsole.vt.parser import ControlSequence, SequenceParser, Text
+from novaconsole.vt.queries import answers_to
 from novaconsole.vt.state import TerminalState
+from novaconsole.vt.title import Titles
 
 # Nearly all that guests print: text, colours, the toggles below, and what only moves
 # the cursor and erases.  The repeated group cannot fail after it has matched, so that
 # a plain `*` never backtracks.
 _USUAL = re.compile(
     rb"""(?: [^\x1b]+
-           | \x1b (?: \[ (?: [0-9;:]{0,256} [@-HJ-MPSTXZ`a-gm] | \?25[hl] )
+           | \x1b (?: \[ (?: [0-9;:]{0,256} [@-HJ-MPSTXZ`abd-gm] | \?25[hl] )
                     | \([0B] ) )*""",
     re.VERBOSE,
 )
 _USUAL_TOGGLES = (SHIFT, HIDDEN_CURSOR, LINE_DRAWING)
+_MAX_QUERIES = 64
 _ATTRIBUTES = re.compile(rb"\x1b\[([0-9;:]*)m")
 _PLAIN_ATTRIBUTES = (b"\x1b[m", b"\x1b[0m")
 # Sequences that may set a font, which SGR 0 does not undo on the Linux console.
@@ -55,9 +64,16 @@ _C1 = re.compile(rb"\xc2([\x80-\x9f])")
 
 
 class ModeTracker:
-    """Follows what the guest prints."""
+    """Follows what the guest prints.
+
+    Attributes:
+        titles: keeps the title from before the session.
+    """
 
     def __init__(self) -> None:
+        self.titles = Titles()
+        self._queries: list[bytes] = []
+        self._pastes_may_be_unmarked = False
         self._parser = SequenceParser()
         self._has_partial_c1 = False
         self._state = TerminalState()
@@ -94,14 +110,37 @@ class ModeTracker:
             out += b"\x18"  # CAN: the terminal waits for the end of a sequence
         if self._parser.awaits_end:
             out += b"\x1b\\"
-        return out + self._state.undo()
+        return out + self._state.undo() + self.titles.undo()
 
     def redo(self) -> bytes:
         """Return what makes all settings again that `undo` has undone.
 
         A sequence that `undo` has broken off stays so.
         """
-        return self._state.redo()
+        return self._state.redo() + self.titles.redo()
+
+    def take_queries(self) -> list[bytes]:
+        """Return the kinds of the replies that the guest has asked the terminal for.
+
+        Each is returned once.
+        """
+        queries, self._queries = self._queries, []
+        return queries
+
+    @property
+    def marks_pastes(self) -> bool:
+        """Whether the guest wants pastes to be marked (bracketed paste)."""
+        return self._state.marks_pastes
+
+    def take_paste_reset(self) -> bool:
+        """Return whether the guest may have switched the marks off since the last call.
+
+        Not inside a sequence, which must not be interrupted: then the next call tells.
+        """
+        if not self._pastes_may_be_unmarked or self._parser.is_inside:
+            return False
+        self._pastes_may_be_unmarked = False
+        return True
 
     def _in_seven_bits(self, data: bytes) -> bytes:
         """Return the data with ESC and a letter in place of C1 controls."""
@@ -136,6 +175,8 @@ class ModeTracker:
     # ---- single sequences
 
     def _note(self, sequence: ControlSequence) -> None:
+        self._queries += answers_to(sequence)
+        del self._queries[:-_MAX_QUERIES]
         match sequence.kind:
             case b"[":
                 self._note_control_sequence(sequence)
@@ -149,6 +190,7 @@ class ModeTracker:
         match intermediates, final:
             case b"", b"c":
                 state.full_reset()
+                self._pastes_may_be_unmarked = True
             case b"", b"7":
                 state.save_cursor()
             case b"", b"8":
@@ -167,6 +209,7 @@ class ModeTracker:
     def _note_command(self, text: bytes) -> None:
         """Take note of an OSC string."""
         number, _, rest = text.partition(b";")
+        self.titles.note_command(number, text)
         if number == b"8":
             is_open = bool(rest.partition(b";")[2])
             self._state.set_hyperlink(text, is_open=is_open)
@@ -181,6 +224,7 @@ class ModeTracker:
         match prefix, plain, sequence.final:
             case b"", b"!", b"p":
                 self._state.soft_reset()
+                self._pastes_may_be_unmarked = True
             case b"", _, b"q" if plain.endswith(b" "):
                 self._state.set_cursor_shape(plain[:-1])
             case b"?", _, _:
@@ -193,6 +237,7 @@ class ModeTracker:
     def _note_private(self, sequence: ControlSequence) -> None:
         state = self._state
         for mode in sequence.numbers:
+            self._pastes_may_be_unmarked |= mode == BRACKETED_PASTE
             match sequence.final:
                 case b"h" | b"l":
                     state.set_private_mode(mode, is_on=sequence.final == b"h")
@@ -215,6 +260,10 @@ class ModeTracker:
                 state.save_cursor()
             case b"u" if not plain:
                 state.restore_cursor()
+            case b"t" if numbers[:1] == [22]:
+                self.titles.note_push()
+            case b"t" if numbers[:1] == [23]:
+                self.titles.note_pop()
             case b"i" if plain in (b"4", b"5"):
                 state.set_printer(is_on=plain == b"5")
 

@@ -8,13 +8,14 @@ import trio
 import trio_websocket
 from trio_websocket import WebSocketConnection
 
+from novaconsole.errors import UsageError
 from novaconsole.network.target import Target
 from novaconsole.websocket.connection import (
     SUBPROTOCOLS,
     Connection,
     running_connection,
 )
-from novaconsole.websocket.handshake import ResponseHead
+from novaconsole.websocket.handshake import ResponseHead, names_origin, split_host
 from novaconsole.websocket.keepalive import keep_alive
 from novaconsole.websocket.stream import MonitoredStream
 
@@ -44,22 +45,31 @@ async def open_connection(
         target: the resource to request.
         deadline: on trio's clock, for the upgrade.
         subprotocols: to offer; an empty sequence offers none.
-        headers: to send with the request.
+        headers: to send with the request; a Host replaces the target's.
         keepalive: seconds between pings; 0 sends none.
         limit_inflow: called with the number of bytes that the receive buffer of the
             stream may hold, or None to leave that to the kernel.
 
     Raises:
         HandshakeFailed: the server did not agree to the upgrade in time.
+        UsageError: the upgrade cannot be made with these headers.
     """
-    head = ResponseHead(lambda status: _log.debug("response: %s", status))
+    has_origin = names_origin(headers)
+    try:
+        host, headers = split_host(headers)
+    except UsageError:
+        await trio.aclose_forcefully(stream)
+        raise
+    head = ResponseHead(
+        lambda status: _log.debug("response: %s", status), names_origin=has_origin
+    )
     monitored_stream = MonitoredStream(stream, head, limit_inflow)
 
     async def upgrade(nursery: trio.Nursery) -> WebSocketConnection:
         return await trio_websocket.wrap_client_stream(
             nursery,
             monitored_stream,  # type: ignore[arg-type]  # documented to take any stream
-            target.host_header,
+            host or target.host_header,
             target.resource,
             subprotocols=subprotocols,
             extra_headers=list(headers),
@@ -71,6 +81,7 @@ async def open_connection(
     async with running_connection(
         monitored_stream, upgrade, target.title, deadline
     ) as (nursery, connection):
+        connection.names_origin = has_origin
         if keepalive:
             nursery.start_soon(keep_alive, connection, keepalive)
         yield connection

@@ -18,6 +18,8 @@ _CLOSE_CODES = {
     1014: "bad gateway",
 }
 
+_ORDERLY = (1000, 1001)
+
 
 @dataclass(frozen=True)
 class CloseReason:
@@ -31,6 +33,11 @@ class CloseReason:
 
     code: int | None
     reason: str = ""
+
+    @property
+    def is_orderly(self) -> bool:
+        """Whether the other side said that it was done, and not that it failed."""
+        return self.code in _ORDERLY
 
     def __str__(self) -> str:
         if self.code is None:

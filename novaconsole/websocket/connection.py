@@ -52,6 +52,9 @@ class Connection:
         bytes_out: payload sent.
         is_reading: whether our side is waiting for bytes.
         round_trip: seconds that the latest ping took, or None before the first pong.
+        names_origin: whether the upgrade had a Host or Origin that the user chose.
+        located_at: when its URL was known, on trio's clock, or None.
+        closed_here: whether we have closed it, while it was open.
     """
 
     def __init__(
@@ -66,7 +69,10 @@ class Connection:
         self.title = title
         self.opened_at = trio.current_time()
         self.bytes_in = self.bytes_out = 0
+        self.closed_here = False
         self.round_trip: float | None = None
+        self.names_origin = False
+        self.located_at: float | None = None
 
     @property
     def close_reason(self) -> CloseReason | None:
@@ -164,6 +170,7 @@ class Connection:
 
     async def aclose(self, reason: str | None = None) -> None:
         """Send a close frame, and wait for the peer's within the limit."""
+        self.closed_here |= self.close_reason is None
         with trio.move_on_after(
             self._close_seconds, shield=True
         ) as self._closing_handshake:

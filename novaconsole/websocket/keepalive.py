@@ -12,7 +12,7 @@ from typing import Protocol
 
 import trio
 
-from novaconsole.errors import ConnectionLost
+from novaconsole.errors import ConnectionLost, in_words
 
 _UNANSWERED_PINGS = 2
 _FIRST_PING_SECONDS = 1.0  # soon, so that the round trip time is known
@@ -65,7 +65,7 @@ async def keep_alive(connection: Pinged, interval: float) -> None:
             silent = not (answered.is_set() or moved) and connection.is_reading
             unanswered = unanswered + 1 if silent else 0
         seconds = _UNANSWERED_PINGS * interval
-        await connection.abort(f"no answer to pings for {seconds:g} seconds")
+        await connection.abort(f"no answer to pings for {in_words(seconds)}")
         pings.cancel_scope.cancel(reason="the peer is lost")
 
 

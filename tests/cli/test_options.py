@@ -74,6 +74,7 @@ VARIABLES: dict[str, tuple[str, Sequence[str], str]] = {
     "escape": ("ab", (), "NOVACONSOLE_ESCAPE: bad escape"),
     "until": ("a\n(", (), "NOVACONSOLE_UNTIL: bad regular expression '('"),
     "timeout": ("nan", (), "--timeout (NOVACONSOLE_TIMEOUT) must be"),
+    "stdin": ("perhaps", (), "--stdin (NOVACONSOLE_STDIN) must be yes or no"),
     "read_only": ("perhaps", (), "read-only"),
     "run": ("true", ("-v", "--reconnect"), "NOVACONSOLE_RUN is ignored"),
     "login": ("root", ("-v",), "is ignored: --login requires --run"),
@@ -94,7 +95,7 @@ VARIABLES: dict[str, tuple[str, Sequence[str], str]] = {
     "origin": ("http://a\nX: b", (), "NOVACONSOLE_ORIGIN: bad header"),
     "header": ("no colon", (), "NOVACONSOLE_HEADER: bad header"),
     "quiet": ("1", ("-v",), "is ignored: --verbose cannot be used with --quiet"),
-    "verbose": ("perhaps", (), "--verbose (NOVACONSOLE_VERBOSE) must be 1 or 0"),
+    "verbose": ("perhaps", (), "--verbose (NOVACONSOLE_VERBOSE) must be yes or no"),
     "debug": ("1", (), "Traceback"),
 }
 # For options without a wrong value: a value, and what it does to the upgrade request.

@@ -142,7 +142,7 @@ def test_control_sequences_in_a_server_name_do_not_reach_the_terminal(
     assert "\x1b" not in done.stderr
 
 
-@pytest.mark.parametrize("url", ["http://127.0.0.1/", "", "ws://127.0.0.1:x/"])
+@pytest.mark.parametrize("url", ["ftp://127.0.0.1/", "", "ws://127.0.0.1:x/"])
 def test_an_unusable_console_url_is_reported_as_a_fault_of_the_cloud(
     run: Runner, cloud: FakeCloud, url: str
 ) -> None:
@@ -334,3 +334,98 @@ def test_with_json_a_usage_error_is_an_event(run: Runner, argv: list[str]) -> No
     assert [event["event"] for event in events] == ["error", "ended"]
     assert [event["status"] for event in events] == [2, 2]
     assert done.returncode == 2
+
+
+# ---- what libraries say
+
+
+@pytest.mark.parametrize("options", [[], ["-q"], ["-v"], ["--check"]])
+def test_a_login_in_a_browser_is_announced(
+    run: Runner, cloud: FakeCloud, options: list[str]
+) -> None:
+    run.configure(fake=cloud.device_login())
+
+    done = run("vm", "--cloud", "fake", *options)
+
+    assert done.stderr.count(fake.VERIFICATION_URI) == 1
+    assert fake.USER_CODE in done.stderr
+    assert cloud.tokens == 2
+
+
+def test_a_file_that_is_not_read_is_announced(run: Runner, cloud: FakeCloud) -> None:
+    (run.home / "clouds.yaml").write_text("clouds:\n\tfake: {password: secret}\n")
+    del run.environment["OS_CLIENT_CONFIG_FILE"]
+
+    done = run("vm", env=cloud.environment())
+
+    skipped, refused, _ = done.stderr.splitlines()
+    assert skipped == (
+        f"novaconsole: skipping {run.home}/clouds.yaml: line 2, column 1: found "
+        "character '\\t' that cannot start any token"
+    )
+    assert "cannot connect" in refused
+
+
+def test_what_an_error_says_better_is_said_once(run: Runner, cloud: FakeCloud) -> None:
+    with fake.refused_port() as port:
+        run.configure(
+            fake=cloud.config(auth=cloud.auth(auth_url=f"http://127.0.0.1:{port}"))
+        )
+        done = run("vm", "--cloud", "fake")
+    message, _ = done.stderr.splitlines()
+    address = f"127.0.0.1:{port}"
+    assert message == (
+        f"novaconsole: the cloud cannot be reached at {address}: Connection refused"
+    )
+
+
+# ---- a password that is not configured
+
+
+def without_password(run: Runner, cloud: FakeCloud) -> None:
+    auth = cloud.auth()
+    del auth["password"]
+    run.configure(fake=cloud.config(auth=auth))
+
+
+PROMPT = "password of demo in the cloud: "
+
+
+def test_a_missing_password_is_asked_for_on_a_terminal(
+    run: Runner, cloud: FakeCloud
+) -> None:
+    without_password(run, cloud)
+    with run.on_a_terminal("--check", "--cloud", "fake", "vm") as terminal:
+        terminal.expect_exact(PROMPT)
+        terminal.waitnoecho(SECONDS)
+        terminal.sendline(fake.PASSWORD)
+        terminal.expect_exact("credentials: demo in project demo")
+        terminal.expect(pexpect.EOF)
+        terminal.wait()
+    assert fake.PASSWORD.encode() not in (terminal.before or b"")
+    assert cloud.tokens == 1
+
+
+@pytest.mark.parametrize("option", [[], ["--check"], ["--run", "true"]])
+def test_ctrl_c_at_the_password_is_130_on_a_line_of_its_own(
+    run: Runner, cloud: FakeCloud, option: list[str]
+) -> None:
+    without_password(run, cloud)
+    with run.on_a_terminal(*option, "--cloud", "fake", "vm") as terminal:
+        terminal.expect_exact(PROMPT)
+        terminal.waitnoecho(SECONDS)
+        terminal.sendintr()
+        terminal.expect(pexpect.EOF)
+        assert terminal.before in (b"\r\n", b"^C\r\n")
+        terminal.wait()
+    assert terminal.exitstatus == 130
+    assert not cloud.requests
+
+
+def test_without_a_terminal_nobody_is_asked(run: Runner, cloud: FakeCloud) -> None:
+    without_password(run, cloud)
+    done = run("vm", "--cloud", "fake")
+    assert done.returncode == 1
+    message, hint = done.stderr.splitlines()
+    assert message == "novaconsole: no password is configured for the user demo"
+    assert "OS_PASSWORD" in hint

@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 
 from cli.runner import SECONDS, TOKEN, URL, Runner, assert_wrong_usage
 from novaconsole.cli.options import Options
-from novaconsole.cli.request import parse_escape_char, read_line, requested
+from novaconsole.cli.password import read_line
+from novaconsole.cli.request import parse_escape_char, requested
 from novaconsole.errors import UsageError
 from novaconsole.session.escapes import show_char
 from support.fake_cloud import FakeCloud
@@ -63,7 +64,7 @@ WRONG_USAGE = [
     *(
         wrong("--url", f"{url}?token={TOKEN}", says="websocket URL")
         for url in (
-            "http://h/",
+            "ftp://h/",
             "h",
             "ws:///x",
             "ws://h:x/",
@@ -133,7 +134,7 @@ def test_a_bad_log_name_is_reported_before_the_cloud_is_asked(
     assert not cloud.requests
 
 
-@pytest.mark.parametrize("typed", ["", "\n", "vm\n", f"http://h/?token={TOKEN}\n"])
+@pytest.mark.parametrize("typed", ["", "\n", "vm\n", f"ftp://h/?token={TOKEN}\n"])
 def test_a_line_of_standard_input_that_is_not_a_url_is_wrong_usage(
     run: Runner, typed: str
 ) -> None:

@@ -8,7 +8,8 @@ import pytest
 
 import support.fake_cloud as fake
 from novaconsole.cloud.client import Cloud
-from novaconsole.cloud.config import CloudOptions, cloud_names
+from novaconsole.cloud.config import CloudOptions
+from novaconsole.cloud.connect import cloud_names
 from novaconsole.network.target import TLSOptions
 from support.cloud_client import Configure, SecureCloud, console_url, failure
 from support.fake_cloud import FakeCloud, write_clouds
@@ -132,3 +133,112 @@ def test_a_cloud_behind_tls_is_reached(secure: SecureCloud, how: str) -> None:
 
     options = CloudOptions("fake", tls=tls)
     assert console_url(options=options) == secure.cloud.console_url
+
+
+# ---- the environment, beside a cloud that is chosen
+
+
+@pytest.mark.parametrize("chosen", ["option", "OS_CLOUD"])
+def test_the_region_of_the_environment_counts_beside_a_cloud(
+    cloud: FakeCloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chosen: str
+) -> None:
+    cloud.add("vm")
+    config = cloud.config()
+    del config["region_name"]
+    write_clouds(tmp_path / "clouds.yaml", fake=config)
+    monkeypatch.setenv("OS_REGION_NAME", "RegionTwo")
+    if chosen == "OS_CLOUD":
+        monkeypatch.setenv("OS_CLOUD", "fake")
+
+    console_url(options=CloudOptions("fake" if chosen == "option" else None))
+
+    assert "/compute/RegionTwo/v2.1/servers/detail" in cloud.paths("GET")
+
+
+def test_an_option_counts_more_than_the_environment(
+    cloud: FakeCloud, configure: Configure, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cloud.add("vm")
+    configure(regions=list(fake.REGIONS), region_name=None)
+    monkeypatch.setenv("OS_REGION_NAME", "Nowhere")
+
+    console_url(options=CloudOptions("fake", region="RegionTwo"))
+
+    assert "/compute/RegionTwo/v2.1/servers/detail" in cloud.paths("GET")
+
+
+@pytest.mark.parametrize("setting", ["password", "username", "project_name"])
+@pytest.mark.parametrize("configured", ["wrong", None])
+def test_each_part_of_the_login_may_be_in_the_environment(
+    cloud: FakeCloud,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    setting: str,
+    configured: str | None,
+) -> None:
+    cloud.add("vm")
+    auth = cloud.auth()
+    value = auth.pop(setting)
+    if configured is not None:
+        auth[setting] = configured
+    write_clouds(tmp_path / "clouds.yaml", fake=cloud.config(auth=auth))
+    monkeypatch.setenv(f"OS_{setting.upper()}", value)
+    monkeypatch.setenv("OS_USER_ID", "")  # as good as unset
+
+    assert console_url() == cloud.console_url
+
+
+def test_the_interface_of_the_environment_counts(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("OS_INTERFACE", "internal")
+
+    assert "interface internal" in str(failure())
+
+
+def test_files_for_tls_may_be_in_the_environment(
+    files: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for variable, name in (("CACERT", "ca"), ("CERT", "cert"), ("KEY", "key")):
+        monkeypatch.setenv(f"OS_{variable}", str(files[name]))
+
+    with closing(Cloud(CloudOptions("fake"))) as client:
+        client.authenticate()
+
+        assert client.tls == TLSOptions(files["ca"], files["cert"], files["key"])
+
+
+# ---- a password that is not configured
+
+
+def test_a_missing_password_is_asked_for_once(cloud: FakeCloud, tmp_path: Path) -> None:
+    auth = cloud.auth()
+    del auth["password"]
+    write_clouds(tmp_path / "clouds.yaml", fake=cloud.config(auth=auth))
+    prompts: list[str] = []
+
+    def ask(prompt: str) -> str:
+        prompts.append(prompt)
+        return fake.PASSWORD
+
+    client = Cloud(CloudOptions("fake", ask=ask))
+    for _ in range(2):
+        with closing(client):
+            client.authenticate()
+
+    assert prompts == ["password of demo in the cloud: "]
+    assert cloud.tokens == 2
+
+
+@pytest.mark.parametrize("missing", ["auth_url", "username"])
+def test_nobody_is_asked_where_more_is_missing(
+    cloud: FakeCloud, tmp_path: Path, missing: str
+) -> None:
+    auth = cloud.auth()
+    del auth["password"], auth[missing]
+    write_clouds(tmp_path / "clouds.yaml", fake=cloud.config(auth=auth))
+
+    def ask(prompt: str) -> str:
+        raise AssertionError(prompt)
+
+    failure(options=CloudOptions("fake", ask=ask))

@@ -1,14 +1,16 @@
 """What can go wrong on the way to the cloud: each error has a message and a hint."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import support.fake_cloud as fake
 from novaconsole.cloud.config import CloudOptions
 from novaconsole.errors import CloudUnreachable
-from support.cloud_client import Configure, SecureCloud, failure
-from support.fake_cloud import FakeCloud, write_clouds
+from support.certificates import Certificates
+from support.cloud_client import Configure, SecureCloud, failure, find_server
+from support.fake_cloud import Answer, FakeCloud, write_clouds
 
 pytestmark = [
     # What openstacksdk deprecates of itself is its own business.
@@ -82,7 +84,9 @@ def test_a_refused_connection_is_an_error_about_the_auth_url(
         configure(auth={"auth_url": f"http://127.0.0.1:{port}/v3"})
         error = failure()
 
-    assert "cannot be reached: Connection refused" in str(error)
+    assert str(error) == (
+        f"the cloud cannot be reached at 127.0.0.1:{port}: Connection refused"
+    )
     assert "auth_url" in str(error.hint)
 
 
@@ -140,3 +144,239 @@ def test_a_missing_file_for_tls_is_an_error_that_names_it(
     secure.configure(**{"cacert": str(secure.ca), setting: str(missing)})
 
     assert str(missing) in str(failure())
+
+
+# ---- configurations that are broken
+
+SECRET = "hunter2-of-the-user"
+BROKEN_FILES = {
+    "a tab": (b"clouds:\n\tfake: 1\n", "line 2, column 1: found character"),
+    "a bracket": (b"a: [broken\n", "line 2, column 1: expected ',' or ']'"),
+    "not UTF-8": (b"clouds: na\xefve\n", "not UTF-8"),
+    "control characters": (b"clouds: \x07\n", "special characters"),
+    "a list": (b"- clouds\n", "not a mapping"),
+    "text": (b"clouds\n", "not a mapping"),
+    "no clouds": (b"cloud: {}\n", "`clouds` is missing"),
+    "a list of clouds": (b"clouds: [fake]\n", "`clouds` is missing or not"),
+    "no entry": (b"clouds: {fake: }\n", "cloud fake is not a mapping"),
+    "an entry of text": (b"clouds: {fake: hello}\n", "cloud fake is not a mapping"),
+    "auth of text": (b"clouds: {fake: {auth: nothing}}\n", "`auth` of cloud fake"),
+    "a number as URL": (b"clouds: {fake: {auth: {auth_url: 5}}}\n", "`auth_url` of"),
+    "a list as URL": (b"clouds: {fake: {auth: {auth_url: [a]}}}\n", "`auth_url` of"),
+    "an alias": (f"clouds: *{SECRET}\n".encode(), "found undefined alias"),
+    "a tag": (f"clouds: !{SECRET} x\n".encode(), "for the tag"),
+}
+
+
+@pytest.mark.parametrize("broken", BROKEN_FILES)
+@pytest.mark.parametrize("chosen", ["fake", None])
+def test_a_broken_file_is_named_with_what_is_wrong_in_it(
+    tmp_path: Path, broken: str, chosen: str | None
+) -> None:
+    content, reason = BROKEN_FILES[broken]
+    path = tmp_path / "clouds.yaml"
+    path.write_bytes(content)
+
+    error = failure(options=CloudOptions(chosen))
+
+    assert str(error).startswith(f"bad cloud configuration: {path}: ")
+    assert reason in str(error)
+    assert SECRET not in str(error)
+
+
+def test_a_file_that_does_not_exist_or_is_none_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OS_CLIENT_CONFIG_FILE", "/nope")
+    assert "/nope, which OS_CLIENT_CONFIG_FILE names" in str(failure())
+    monkeypatch.setenv("OS_CLIENT_CONFIG_FILE", str(tmp_path))
+    assert f"{tmp_path}: Is a directory" in str(failure())
+
+
+def test_a_broken_secure_file_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "secure.yaml"
+    path.write_text("clouds: hello")
+    monkeypatch.setenv("OS_CLIENT_SECURE_FILE", str(path))
+    assert f"{path}: `clouds` is missing or not a mapping" in str(failure())
+
+
+BROKEN_ENTRIES: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
+    "a leftover of an application credential": (
+        {"application_credential_id": "x"},
+        {},
+        "does not take application_credential_id",
+    ),
+    "a leftover of a password": (
+        {"token": "x"},
+        {"auth_type": "v3token"},
+        "does not take",
+    ),
+    "an unknown setting": ({"foo": "bar"}, {}, "does not take foo"),
+    "an unknown auth_type": ({}, {"auth_type": "v3x"}, "unknown auth_type v3x"),
+    "two scopes": ({"system_scope": "all"}, {}, "multiple targets"),
+    "no passcode": ({}, {"auth_type": "v3totp"}, "no passcode is configured"),
+    "a time-out of text": ({}, {"api_timeout": "soon"}, "'soon'"),
+    "a format": ({"auth_url": "http://h/{x}/v3"}, {}, "KeyError: 'x'"),
+    "rubbish": ({"auth_url": "rubbish"}, {}, "auth_url is not a URL: rubbish"),
+    "a port": ({"auth_url": "http://h:x/v3"}, {}, "auth_url is not a URL"),
+}
+
+
+@pytest.mark.parametrize("broken", BROKEN_ENTRIES)
+def test_a_broken_entry_is_an_error_with_its_reason(
+    configure: Configure, broken: str
+) -> None:
+    auth, changed, reason = BROKEN_ENTRIES[broken]
+    configure(auth=auth, **changed)
+
+    assert reason in str(failure())
+
+
+def test_a_missing_auth_url_is_named(cloud: FakeCloud, tmp_path: Path) -> None:
+    auth = cloud.auth()
+    del auth["auth_url"]
+    write_clouds(tmp_path / "clouds.yaml", fake=cloud.config(auth=auth))
+    error = failure()
+    assert str(error) == "bad cloud configuration: missing auth_url"
+    assert "OS_AUTH_URL" in str(error.hint)
+
+
+def test_a_name_that_is_not_utf_8_is_an_error() -> None:
+    assert "not UTF-8" in str(failure("vm\udcff", request=find_server))
+
+
+def test_an_unscoped_login_is_an_error_about_the_project(
+    cloud: FakeCloud, tmp_path: Path
+) -> None:
+    auth = cloud.auth()
+    del auth["project_name"], auth["project_domain_name"]
+    write_clouds(tmp_path / "clouds.yaml", fake=cloud.config(auth=auth))
+    assert "for no project" in str(failure())
+
+
+# ---- what Keystone says
+
+
+def refusal(message: str, **headers: str) -> Answer:
+    return Answer(401, {"error": {"code": 401, "message": message}}, headers)
+
+
+@pytest.mark.parametrize(
+    ("message", "hint"),
+    [
+        ("Application credentials cannot request a scope.", "remove project"),
+        ("The password is expired and needs to be changed for user: 5.", "change it"),
+        ("The account is locked for user: 5.", "unlock"),
+        ("Could not find token.", "check user"),
+    ],
+)
+def test_the_reason_of_keystone_is_kept(
+    cloud: FakeCloud, message: str, hint: str
+) -> None:
+    cloud.keystone_answer = refusal(message)
+    error = failure()
+    assert str(error) == f"authentication failed: {message}"
+    assert hint in str(error.hint)
+
+
+def test_a_refused_application_credential_is_not_about_a_password(
+    cloud: FakeCloud, tmp_path: Path
+) -> None:
+    auth = {
+        "auth_url": f"{cloud.url}/identity/v3",
+        "application_credential_id": "id",
+        "application_credential_secret": "s",
+    }
+    entry = {"auth": auth, "auth_type": "v3applicationcredential"}
+    write_clouds(tmp_path / "clouds.yaml", fake=entry)
+    error = failure()
+    assert str(error) == "authentication failed"
+    assert "application credential" in str(error.hint)
+
+
+def test_further_methods_that_the_cloud_requires_are_named(cloud: FakeCloud) -> None:
+    body = {
+        "receipt": {"methods": ["password"], "expires_at": "2030-01-01T00:00:00Z"},
+        "required_auth_methods": [["password", "totp"]],
+    }
+    cloud.keystone_answer = Answer(401, body, {"Openstack-Auth-Receipt": "r"})
+    assert "password and totp together" in str(failure())
+
+
+@pytest.mark.parametrize("status", [401, 503])
+def test_a_status_instead_of_the_versions_is_told(
+    cloud: FakeCloud, configure: Configure, status: int
+) -> None:
+    configure(auth={"auth_url": f"{cloud.url}/identity"})
+    cloud.versions_answer = Answer(
+        status, b"<html>no</html>", {"Content-Type": "text/html"}
+    )
+    error = failure()
+    assert f"HTTP {status}" in str(error)
+    assert "<html>" not in str(error)
+    assert isinstance(error, CloudUnreachable) == (status == 503)
+
+
+def test_where_a_redirect_leads_is_told(cloud: FakeCloud, configure: Configure) -> None:
+    configure(auth={"auth_url": f"{cloud.url}/identity"})
+    location = f"{cloud.url}/login"
+    cloud.versions_answer = Answer(302, b"", {"Location": f"{location}?SAMLRequest=x"})
+    assert f"(redirected to {location})" in str(failure())
+    with fake.refused_port() as port:
+        location = f"http://127.0.0.1:{port}/"
+        cloud.versions_answer = Answer(302, b"", {"Location": location})
+        assert f"at 127.0.0.1:{port}: Connection refused" in str(failure())
+
+
+def test_where_a_redirect_of_nova_leads_is_told(cloud: FakeCloud) -> None:
+    location = f"{cloud.url}/login"
+    cloud.servers_answer = Answer(302, b"", {"Location": location})
+    assert location in str(failure())
+
+
+@pytest.mark.parametrize("version", ["", "/v3"])
+def test_a_keystone_that_is_down_is_told_without_the_words_of_a_library(
+    configure: Configure, version: str
+) -> None:
+    with fake.refused_port() as port:
+        configure(auth={"auth_url": f"http://127.0.0.1:{port}{version}"})
+        error = failure()
+    assert isinstance(error, CloudUnreachable)
+    assert str(error) == (
+        f"the cloud cannot be reached at 127.0.0.1:{port}: Connection refused"
+    )
+
+
+# ---- TLS to Keystone
+
+
+@pytest.mark.parametrize("version", ["", "/v3"])
+def test_https_to_a_port_that_speaks_http_is_told(
+    cloud: FakeCloud, configure: Configure, version: str
+) -> None:
+    url = cloud.url.replace("http:", "https:")
+    configure(auth={"auth_url": f"{url}/identity{version}"})
+    error = failure()
+    assert "does not speak TLS" in str(error)
+    assert "http://" in str(error.hint)
+
+
+@pytest.mark.parametrize(
+    ("kind", "message", "hint"),
+    [
+        ("expired", "has expired", "clock"),
+        ("wrong_host", "is not valid for 127.0.0.1", "operator"),
+    ],
+)
+def test_what_is_wrong_with_a_certificate_is_told_apart(
+    tmp_path: Path, certificates: Certificates, kind: str, message: str, hint: str
+) -> None:
+    context = certificates.server_context(getattr(certificates, kind))
+    with fake.fake_cloud(context) as cloud:
+        config = cloud.config(cacert=str(certificates.cacert))
+        write_clouds(tmp_path / "clouds.yaml", fake=config)
+        error = failure()
+    assert message in str(error)
+    assert hint in str(error.hint)

@@ -249,7 +249,7 @@ async def test_a_url_that_makes_no_sense_is_the_clouds_fault(
     capfd: pytest.CaptureFixture[str], cloud: FakeCloud
 ) -> None:
     cloud.add("vm")
-    cloud.console_url = "http://no.websocket/"
+    cloud.console_url = "ftp://no.websocket/"
     status, found = await rows(capfd, CloudServer("vm", CloudOptions("fake")))
     assert status == 1
     assert (found[-1]["step"], found[-1]["mark"]) == ("console", "failed")
@@ -264,3 +264,32 @@ async def test_a_bad_proxy_is_told(capfd: pytest.CaptureFixture[str]) -> None:
     status, found = await rows(capfd, location, connect={"proxy": refuse})
     assert status == 2
     assert "HTTPS_PROXY" in found[-1]["detail"]
+
+
+async def test_a_keystone_that_never_answers_is_told_when_the_time_is_over(
+    capfd: pytest.CaptureFixture[str], cloud: FakeCloud
+) -> None:
+    cloud.add("vm")
+    cloud.stall("/identity/v3/auth/tokens")
+    location = CloudServer("vm", CloudOptions("fake"))
+    connect = ConnectOptions()
+    with trio.fail_after(AT_ONCE_SECONDS):
+        status = await check(CheckRequest(location, connect, timeout=0.3), Notices())
+    assert status == 124
+    assert capfd.readouterr().err == (
+        "novaconsole: FAIL credentials: not finished within 0.3 seconds (--timeout)\n"
+    )
+
+
+async def test_the_time_counts_for_every_step(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    async with serving(mute) as console:
+        location = ConsoleUrl(console.target(), TLSOptions())
+        request = CheckRequest(location, ConnectOptions(timeout=60), timeout=0.3)
+        with trio.fail_after(AT_ONCE_SECONDS):
+            status = await check(request, Notices(as_json=True))
+    last = json.loads(capfd.readouterr().err.splitlines()[-1])
+    assert status == 124
+    assert (last["step"], last["mark"]) == ("upgrade", "failed")
+    assert "0.3 seconds" in last["detail"]

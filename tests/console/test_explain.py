@@ -18,8 +18,18 @@ def summary(
     named: bool = True,
     seconds: float = 30.0,
     bytes_in: int = 1000,
+    names_origin: bool = False,
+    token_age: float | None = None,
 ) -> ConnectionSummary:
-    return ConnectionSummary("web1", named, seconds, bytes_in, closed)
+    return ConnectionSummary(
+        "web1",
+        named,
+        seconds,
+        bytes_in,
+        closed,
+        names_origin=names_origin,
+        token_age=token_age,
+    )
 
 
 def server(status: str, *, task: str | None = None, off: bool = False) -> Server:
@@ -204,6 +214,60 @@ def test_who_gave_a_url_needs_another_one() -> None:
     hint = suggest(summary(named=False, seconds=0.5, bytes_in=0), None)
     assert hint is not None
     assert URL_HINT in hint
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_who_gave_an_origin_is_told_that_it_may_be_refused(named: bool) -> None:
+    """The proxy accepts the upgrade and hangs up, as for a bad token."""
+    connection = summary(named=named, seconds=0.5, bytes_in=0, names_origin=True)
+    assert "Origin or Host" in str(describe_loss(connection))
+    assert str(suggest(connection, None)).startswith("try without --origin ")
+
+
+@pytest.mark.parametrize(
+    ("named", "age", "lifetime"),
+    [
+        (True, 600.0, "10 minutes"),
+        (True, 598.5, "10 minutes"),  # whole seconds, up to one early
+        (True, 600.9, "10 minutes"),
+        (True, 59.2, "one minute"),
+        (True, 3600.1, "60 minutes"),
+        (True, 603.0, None),
+        (True, 420.0, None),  # an operator would hardly choose this
+        (True, 7200.0, "120 minutes"),
+        (True, 597.0, None),
+        (True, 30.0, None),
+        (True, 0.5, None),
+        (True, None, None),
+        (False, 600.0, "10 minutes"),
+        (False, 590.0, "10 minutes"),  # requested a while before
+        (False, 297.0, "5 minutes"),
+        (False, 295.0, None),
+        (False, 602.0, None),
+    ],
+)
+def test_a_session_that_ends_with_its_token_is_told_so(
+    named: bool, age: float | None, lifetime: str | None
+) -> None:
+    """Nova's enforce_session_timeout: no close frame, only the time tells."""
+    connection = summary(named=named, seconds=(age or 30) - 0.2, token_age=age)
+    words = str(describe_loss(connection))
+    hint = str(suggest(connection, None))
+    if lifetime is None:
+        assert "enforce_session_timeout" not in words
+    else:
+        assert f"lost {lifetime} after its token was made" in words
+        assert "enforce_session_timeout" in words
+        assert "proxy or the network" not in hint
+        assert ("--reconnect" in hint) is named, "a URL that has expired stays so"
+
+
+@pytest.mark.parametrize(
+    "closed", [CloseReason(1000), CloseReason(1011), CloseReason(None, "no answer")]
+)
+def test_an_end_that_says_why_is_not_the_tokens(closed: CloseReason) -> None:
+    words = str(describe_loss(summary(closed, token_age=600.0)))
+    assert "enforce_session_timeout" not in words
 
 
 @pytest.mark.parametrize("named", [True, False])

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from novaconsole.console.outcome import SETTLED_SECONDS, ConnectionSummary
-from novaconsole.console.retry import RetryPolicy
+from novaconsole.console.outcome import ConnectionSummary
+from novaconsole.console.retry import GOOD_SECONDS, RetryPolicy
 from novaconsole.errors import (
     CloudError,
     CloudUnreachable,
@@ -153,9 +153,9 @@ def test_a_disturbance_is_given_so_many_tries(error: NovaConsoleError) -> None:
     "closed", [CloseReason(None), CloseReason(1000), CloseReason(1012)], ids=str
 )
 @pytest.mark.parametrize(
-    ("seconds", "bytes_in"), [(30.0, 0), (0.0, 1), (SETTLED_SECONDS, 0), (90.0, 9)]
+    ("seconds", "bytes_in"), [(30.0, 0), (GOOD_SECONDS, 0), (90.0, 9)]
 )
-def test_after_a_loss_the_first_try_is_made_at_once(
+def test_after_a_connection_that_lasted_the_first_try_is_made_at_once(
     renews: bool, closed: CloseReason, seconds: float, bytes_in: int
 ) -> None:
     lost = retry_policy(reconnect=True, renews=renews)
@@ -228,6 +228,31 @@ def test_a_server_that_is_started_again_is_looked_for_often() -> None:
         assert pause <= MOST_SECONDS_BETWEEN_LOOKS
 
 
+# ---- a console that comes and goes
+
+
+@pytest.mark.parametrize("closed", [None, CloseReason(1000), CloseReason(1011)])
+@pytest.mark.parametrize("seconds", [0.0, 1.0, GOOD_SECONDS - 0.1])
+def test_a_connection_is_good_after_seconds_not_after_bytes(
+    seconds: float, closed: CloseReason | None
+) -> None:
+    """One byte must not make the pauses short again: each try asks for a new URL."""
+    tried = after_attached()
+    short = connection(seconds=seconds, bytes_in=10_000, closed=closed)
+    pauses = [*until_none(lambda: tried.after_connection(short))]
+    assert len(pauses) == TRIES - 1
+    assert min(pauses) > 0
+    assert min(pauses[20:]) >= 5.0 * 0.8
+
+
+def test_in_20_seconds_few_urls_are_asked_for() -> None:
+    tried = after_attached()
+    short = connection(seconds=0.0, bytes_in=1)
+    pauses = until_none(lambda: tried.after_connection(short))
+    elapsed = [*itertools.takewhile(lambda t: t < 20, itertools.accumulate(pauses))]
+    assert len(elapsed) <= 12
+
+
 # ---- ~R
 
 
@@ -296,8 +321,7 @@ def test_pauses_are_bounded_and_useless_tries_never_follow_at_once(
             at_once_is_fine = False
         else:
             pause = tried.after_connection(event, by_hand=by_hand)
-            is_useless = event.bytes_in == 0 and event.seconds < SETTLED_SECONDS
-            at_once_is_fine = by_hand or not is_useless
+            at_once_is_fine = by_hand or event.seconds >= GOOD_SECONDS
         if pause is not None:
             assert (pause == 0) is at_once_is_fine
             assert 0 <= pause <= MOST_SECONDS_BETWEEN_TRIES

@@ -178,7 +178,7 @@ async def test_a_server_that_appears_later_is_found(
     assert (await source.locate()).target.name == "vm"
 
 
-@pytest.mark.parametrize("url", ["", "http://proxy.example/?token=x", "ws://"])
+@pytest.mark.parametrize("url", ["", "ftp://proxy.example/?token=x", "ws://"])
 async def test_a_url_that_cannot_be_used_is_told(
     cloud: FakeCloud, source: CloudSource, url: str
 ) -> None:
@@ -189,6 +189,26 @@ async def test_a_url_that_cannot_be_used_is_told(
 
     assert isinstance(error, ConsoleUnavailable)
     assert "no usable console URL" in str(error)
+    assert "base_url" in str(error.hint)
+
+
+async def test_https_from_the_cloud_means_wss(
+    cloud: FakeCloud, source: CloudSource
+) -> None:
+    cloud.add("vm")
+    cloud.console_url = "https://proxy.example/?token=x"
+    address = await source.locate()
+    assert address.target.masked_url == "wss://proxy.example/?token=***"
+
+
+async def test_the_page_of_another_console_is_named(
+    cloud: FakeCloud, source: CloudSource
+) -> None:
+    cloud.add("vm")
+    cloud.console_url = "http://proxy.example:6080/vnc_auto.html?path=%3Ftoken%3Dx"
+    error = await failure(source)
+    assert isinstance(error, ConsoleUnavailable)
+    assert "noVNC console" in str(error)
     assert "base_url" in str(error.hint)
 
 

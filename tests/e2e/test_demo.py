@@ -10,6 +10,7 @@ from signal import SIGHUP, SIGKILL, SIGTERM
 
 import pytest
 
+from support.program import run
 from support.shell import Shell, is_alive, unchanged, wait_until
 
 # Started in the demo's shell.
@@ -155,3 +156,15 @@ def test_a_shell_that_does_not_exist_ends_the_session(tmp_path: Path) -> None:
         assert shell.run("novaconsole --demo")[0] == 3
         assert b"closed by the other side: Target closed" in shell.output
         assert b"Traceback" not in shell.output
+
+
+def test_the_demos_shell_is_told_no_secret(tmp_path: Path) -> None:
+    secrets = {
+        "NOVACONSOLE_PASSWORD": "s3cret",
+        "OS_PASSWORD": "s3cret",
+        "OS_APPLICATION_CREDENTIAL_SECRET": "s3cret",
+        "OS_TOKEN": "s3cret",
+    }
+    done = run(tmp_path, "--demo", typed=b"env; exit\r", variables=secrets)
+    assert b"HOME=" in done.stdout
+    assert b"s3cret" not in done.stdout

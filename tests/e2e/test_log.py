@@ -9,6 +9,7 @@ from signal import SIGKILL, SIGTERM
 
 import pytest
 
+from support.program import run
 from support.shell import AT_ONCE, Guest, Shell, numbered_lines, unchanged, wait_until
 
 NOISE = random.Random(3).randbytes(300_000)
@@ -296,3 +297,36 @@ def test_the_demo_is_logged_under_its_name(tmp_path: Path) -> None:
         shell.type(b"\r~.")
         assert shell.prompt() == 0
     assert b"logged" in (tmp_path / "demo.log").read_bytes()
+
+
+@pytest.mark.parametrize("option", ["--log", "--record"])
+@pytest.mark.parametrize("quiet", [[], ["-q"]])
+def test_an_unattended_run_that_loses_its_log_is_no_success(
+    tmp_path: Path, option: str, quiet: list[str]
+) -> None:
+    with Guest(greeting=LAST) as guest:
+        done = run(tmp_path, option, "/dev/full", *quiet, guest.url)
+    kind = option.removeprefix("--").replace("record", "recording")
+    assert done.returncode == 1
+    assert done.stdout == LAST
+    *_, said, hint = done.stderr.decode().splitlines()
+    assert said.startswith(
+        f"novaconsole: not all output was kept: {kind} /dev/full: No"
+    )
+    assert hint == "novaconsole: free space, or give a file on another disk"
+
+
+@pytest.mark.parametrize(
+    ("mode", "is_told"), [(0o644, True), (0o640, True), (0o600, False)]
+)
+@pytest.mark.parametrize("option", ["--log", "--overwrite --record"])
+def test_the_user_is_told_of_a_file_that_others_can_read(
+    tmp_path: Path, option: str, mode: int, is_told: bool
+) -> None:
+    (tmp_path / "old").touch()
+    (tmp_path / "old").chmod(mode)
+    with Guest(greeting=LAST) as guest:
+        done = run(tmp_path, *option.split(), "old", guest.url)
+    assert done.returncode == 0
+    assert (f"old (mode {mode:o})".encode() in done.stderr) == is_told
+    assert (tmp_path / "old").stat().st_mode & 0o777 == mode

@@ -134,25 +134,38 @@ def test_a_slow_reader_loses_no_output_at_the_end(tmp_path: Path) -> None:
 
 ENDINGS: dict[str, Callable[[Guest], None]] = {
     "close": lambda guest: guest.close(1000),
+    "going away": lambda guest: guest.close(1001, "bye"),
     "close for a reason": lambda guest: guest.close(1011, "gone"),
+    "try again": lambda guest: guest.close(1013),
     "drop": lambda guest: guest.drop(),
+    "reset": lambda guest: guest.drop(reset=True),
 }
+ORDERLY = ("close", "going away")
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
-def test_a_close_after_the_end_of_the_input_is_success(
-    tmp_path: Path, ending: str
+@pytest.mark.parametrize("more", [[], ["--reconnect"]])
+def test_after_the_end_of_the_input_an_orderly_close_alone_is_success(
+    tmp_path: Path, ending: str, more: list[str]
 ) -> None:
-    with Guest() as guest, piped(tmp_path, "-w60", guest.url) as process:
+    """What the guest had still to say may be lost with the connection."""
+    status = 0 if ending in ORDERLY else 3
+    with Guest() as guest, piped(tmp_path, "-w60", *more, guest.url) as process:
         assert process.stdin
         process.stdin.write(b"exit\r")
         process.stdin.close()
         guest.wait_received(b"exit\r")
         guest.send(b"logout")
-        ENDINGS[ending](guest)
         assert process.stdout
-        assert process.stdout.read() == b"logout"
-        assert process.wait(PATIENCE) == 0
+        assert process.stdout.read(6) == b"logout"
+        ENDINGS[ending](guest)
+        assert process.stdout.read() == b""
+        assert process.wait(PATIENCE) == status
+        assert process.stderr
+        told = process.stderr.read()
+        assert (b" lost: " in told or b"closed by the other side" in told) == bool(
+            status
+        )
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
@@ -165,9 +178,10 @@ def test_a_close_before_the_end_of_the_input_is_a_loss(
         process.stdin.flush()
         guest.wait_received(b"exit\r")
         guest.send(b"logout")
-        ENDINGS[ending](guest)
         assert process.stdout
-        assert process.stdout.read() == b"logout"
+        assert process.stdout.read(6) == b"logout"
+        ENDINGS[ending](guest)
+        assert process.stdout.read() == b""
         assert process.wait(PATIENCE) == 3
 
 

@@ -454,13 +454,13 @@ def test_input_that_was_read_but_not_sent_goes_to_the_next_connection(
 
 
 def test_a_loss_after_the_end_of_the_input_ends_the_session(tmp_path: Path) -> None:
-    """Everything has been sent by then."""
+    """Everything has been sent by then; the answer may have been cut off."""
     with Guest() as guest, Shell(tmp_path) as shell, unchanged(shell):
         arguments = f"--reconnect --close-wait 60 {guest.url}"
         shell.start(f"echo quit | novaconsole {arguments}")
         guest.wait_received(b"quit\n")
         guest.drop()
-        assert shell.prompt() == 0
+        assert shell.prompt() == 3
         assert guest.connections == 1
 
 
@@ -500,3 +500,20 @@ def test_a_refusal_is_an_error_even_with_empty_input(tmp_path: Path) -> None:
         status, output = shell.run(f"novaconsole -w 5 {guest.url} < /dev/null")
         assert status == 3
         assert b"dropped the connection at once" in output
+
+
+def test_that_it_is_connected_again_is_said_before_the_guests_line(
+    tmp_path: Path,
+) -> None:
+    with Guest(greeting=b"lo") as guest, Shell(tmp_path) as shell, unchanged(shell):
+        shell.attach(f"--reconnect {guest.url}")
+        shell.expect(b"lo")
+        guest.greeting = b"vm lo"
+        guest.drop()
+        shell.expect(b"connected again to: ")
+        shell.expect(b"\r\nvm lo")
+        guest.send(b"gin: ")
+        shell.expect(b"gin: ")
+        shell.type(b"\r~.")
+        assert shell.prompt() == 0
+        assert b"\r\nvm login: " in shell.output

@@ -150,3 +150,24 @@ def test_an_output_on_a_full_disk_is_an_error(tmp_path: Path, bash: str) -> None
         status, output = shell.run(f"novaconsole --run 'echo out' {bash} > /dev/full")
     assert status == 1
     assert b"cannot write the output: No space left" in output
+
+
+def test_standard_input_can_hold_the_password(tmp_path: Path, guest: str) -> None:
+    options = f"--run 'id -un' --login {USER} --password-file - {guest}"
+    with Shell(tmp_path) as shell, unchanged(shell):
+        (tmp_path / "password").write_text(f"{PASSWORD}\nmore\n")
+        shell.run(f"{{ novaconsole {options} > shown; cat > rest; }} < password")
+    assert (tmp_path / "rest").read_text() == "more\n"
+    assert not (tmp_path / "-").exists()
+
+
+@pytest.mark.parametrize("key", [b"\x03", b"\x04"])
+def test_after_the_password_prompt_the_shells_is_on_a_line_of_its_own(
+    tmp_path: Path, key: bytes
+) -> None:
+    with Shell(tmp_path) as shell, unchanged(shell):
+        shell.start("novaconsole --demo --run true --login root")
+        shell.expect(b"in the guest: ")
+        shell.type(key)
+        assert shell.prompt() == 130
+        assert shell.output.replace(b"^C", b"").endswith(b"in the guest: \r\n")

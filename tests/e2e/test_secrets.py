@@ -207,7 +207,11 @@ def test_a_session_through_a_proxy_with_login_shows_no_secret(
         f"ws://127.0.0.1:99999/?{ECHO}",
         f"'ws://127.0.0.1/ ?{ECHO}'",
         f"ws://user:{fake.CONSOLE_TOKEN}@127.0.0.1/",
-        f"--url http://127.0.0.1/?{ECHO}",
+        f"--url ftp://127.0.0.1/?{ECHO}",
+        f"http://127.0.0.1/vnc_auto.html?{ECHO}",
+        f"htps://127.0.0.1/?{ECHO}",
+        f"127.0.0.1:6083/?{ECHO}",
+        f"--demo -H 'Upgrade: {HEADER}'",
         f"--demo ws://127.0.0.1/?{ECHO}",
         f"--demo --proxy 'http://{PROXY_LOGIN}@h:x'",
         f"--demo --proxy 'ftp://{PROXY_LOGIN}@h'",
@@ -217,6 +221,17 @@ def test_a_session_through_a_proxy_with_login_shows_no_secret(
 )
 def test_wrong_usage_shows_no_secret(world: World, arguments: str) -> None:
     assert run(world, *shlex.split(arguments)) == (2, [])
+
+
+def test_a_console_url_with_a_login_shows_no_secret(world: World) -> None:
+    """Keystoneauth logs the whole response of the cloud."""
+    world.cloud.console_url = f"ws://user:{fake.CONSOLE_TOKEN}@127.0.0.1/?a=b"
+    assert run(world, *KEEPS, "vm") == (1, [])
+
+
+def test_a_dead_proxy_to_the_cloud_shows_no_secret(world: World) -> None:
+    proxy = f"http://{PROXY_LOGIN}@127.0.0.1:{refused_port()}"
+    assert run(world, "--proxy", proxy, "vm") == (1, [])
 
 
 async def test_no_object_shows_a_secret_as_text(

@@ -60,14 +60,31 @@ def test_it_ends_at_the_match_though_the_input_has_not_ended(tmp_path: Path) -> 
         assert process.wait(PATIENCE) == 0
 
 
-def test_input_is_sent_before_the_match(tmp_path: Path) -> None:
+@pytest.mark.parametrize("option", ["-i", "--stdin"])
+def test_with_stdin_input_is_sent_before_the_match(tmp_path: Path, option: str) -> None:
     with (
         Guest(echoes=True) as guest,
-        piped(tmp_path, *UNTIL, guest.url) as process,
+        piped(tmp_path, *UNTIL, option, guest.url) as process,
     ):
         shown, _ = process.communicate(b"one\rlogin: \r", PATIENCE)
         assert process.returncode == 0
     assert shown == guest.received == b"one\rlogin: \r"
+
+
+def test_the_list_of_a_shell_loop_is_not_read(tmp_path: Path) -> None:
+    """`--stdin` has to be asked for: the list is the loop's."""
+    loop = f"while read s; do novaconsole --until 'login: ' {'{}'} > $s; done"
+    with Guest(greeting=PROMPT) as guest, Shell(tmp_path) as shell, unchanged(shell):
+        assert shell.run(f"printf 'a\\nb\\nc\\n' | {loop.format(guest.url)}")[0] == 0
+    assert guest.received == b""
+    assert [(tmp_path / name).read_bytes() for name in "abc"] == [PROMPT] * 3
+
+
+def test_after_the_url_nothing_of_standard_input_is_read(tmp_path: Path) -> None:
+    with Guest(greeting=PROMPT) as guest, Shell(tmp_path) as shell, unchanged(shell):
+        reader = "{ novaconsole --until 'login: ' --url - > shown; cat > rest; }"
+        shell.run(f"printf '%s\\nrest\\n' '{guest.url}' | {reader}")
+    assert (tmp_path / "rest").read_bytes() == b"rest\n"
 
 
 ENDINGS: dict[str, Callable[[Guest], None]] = {
@@ -134,7 +151,7 @@ def test_with_wait_it_goes_from_no_server_to_its_prompt(
 
 @pytest.mark.parametrize(
     ("options", "says"),
-    [(UNTIL, "no match within 1 seconds"), ((), "not over within 1 seconds")],
+    [(UNTIL, "no match within 1 second"), ((), "not over within 1 second")],
 )
 def test_a_timeout_is_status_124(
     tmp_path: Path, options: tuple[str, ...], says: str
@@ -158,7 +175,7 @@ def test_the_timeout_includes_the_wait_for_an_answer(tmp_path: Path) -> None:
         piped(tmp_path, *UNTIL, f"--timeout={SOON}", guest.url) as process,
     ):
         assert process.wait(PATIENCE) == 124
-        assert lines_of(process) == ["novaconsole: no match within 1 seconds"]
+        assert lines_of(process) == ["novaconsole: no match within 1 second"]
 
 
 def test_the_timeout_includes_the_wait_for_a_server(
@@ -168,7 +185,7 @@ def test_the_timeout_includes_the_wait_for_a_server(
     command = f"novaconsole --wait --timeout {SOON} vm < /dev/null"
     status, output = shell.run(command)
     assert status == 124
-    assert output.endswith(b"novaconsole: not over within 1 seconds\r\n")
+    assert output.endswith(b"novaconsole: not over within 1 second\r\n")
 
 
 def test_the_timeout_ends_a_session_on_a_terminal(tmp_path: Path) -> None:

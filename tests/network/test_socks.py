@@ -231,4 +231,4 @@ async def test_without_the_extra_socks_is_a_usage_error(
     monkeypatch.setitem(sys.modules, "python_socks", None)
     with pytest.raises(UsageError, match="not installed") as caught:
         await connect_through(Proxy("socks5", LOOPBACK, 1), TARGET)
-    assert caught.value.hint == "install it with: pip install 'novaconsole[socks]'"
+    assert "pip install 'novaconsole[socks]'" in str(caught.value.hint)

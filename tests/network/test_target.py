@@ -101,7 +101,10 @@ def test_the_title_is_the_servers_name_if_it_is_known() -> None:
         "ws://:6083/",
         "ws://?token={}",
         "ws:///?token={}",
-        "http://h/?token={}",
+        "ftp://h/?token={}",
+        "http:///?token={}",
+        "https://user:{}@h/",
+        "http://h:6080/vnc_auto.html?token={}",
         "h:6083/?token={}",
         "ws:/h/?token={}",
         "token={}",
@@ -217,13 +220,72 @@ def test_the_token_is_in_no_text_of_a_target(token: str, key: str) -> None:
         ("WS://h/", True),
         ("ws-1", False),
         ("ws:", False),
-        ("http://h/", False),
+        ("http://h/", True),
+        ("https://h/", True),
+        ("ftp://h/", True),
+        (" ws://h/", True),
+        ("h:6083/?token=x", True),
+        ("?path=%3Ftoken%3Dx", True),
+        ("a:b", False),
+        ("token", False),
         ("my ws://h", False),
         ("", False),
     ],
 )
 def test_a_url_is_distinguished_from_a_servers_name(text: str, url: bool) -> None:
     assert is_url(text) is url
+
+
+@pytest.mark.parametrize(
+    ("url", "websocket"),
+    [
+        ("http://h/?token=t", "ws://h/?token=***"),
+        ("http://h:6083/a?token=t", "ws://h:6083/a?token=***"),
+        ("HTTPS://h/?token=t", "wss://h/?token=***"),
+        ("https://h:80/", "wss://h:80/"),
+    ],
+)
+def test_http_means_ws_and_https_means_wss(url: str, websocket: str) -> None:
+    """Some clouds hand out such URLs, for a browser."""
+    target = Target.parse(url)
+    assert target.masked_url == websocket
+    assert target == Target.parse(url.lower().replace("http", "ws"))
+
+
+@pytest.mark.parametrize(
+    ("path", "console"),
+    [
+        ("vnc_auto.html?token=t", "noVNC"),
+        ("vnc_auto.html?path=%3Ftoken%3Dt", "noVNC"),
+        ("vnc_lite.html?path=%3Ftoken%3Dt&title=vm(id)", "noVNC"),
+        ("nova/novnc/vnc.html", "noVNC"),
+        ("novnc/websockify?token=t", "noVNC"),
+        ("spice_auto.html?token=t", "SPICE"),
+        ("rdp.html?token=t", "RDP"),
+        ("mks.html?token=t", "MKS"),
+    ],
+)
+@pytest.mark.parametrize("scheme", ["http", "https", "ws", "wss"])
+def test_the_url_of_another_console_is_recognised(
+    scheme: str, path: str, console: str
+) -> None:
+    with pytest.raises(UsageError) as caught:
+        Target.parse(f"{scheme}://h:6080/{path}")
+    assert f"a {console} console, not of a serial one" in str(caught.value)
+    assert "console url show --serial" in str(caught.value.hint)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "wss://novnc.example/?token=t",
+        "ws://h/serial.html?token=t",
+        "ws://h/?path=%3Ftoken%3Dt",
+        "ws://h/vnc?token=t",
+    ],
+)
+def test_a_serial_console_may_be_behind_a_name_like_that(url: str) -> None:
+    Target.parse(url)
 
 
 def test_tls_checks_certificates_by_default() -> None:

@@ -236,6 +236,27 @@ async def test_with_reconnect_a_new_connection_takes_its_place(
     ]
 
 
+async def test_a_console_that_prints_and_closes_does_not_make_a_wall_of_lines(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    world = World(FakeSource(), reconnect=True)
+    for _ in range(10):
+        world.connection(b"x", ends=TARGET_CLOSED)
+    world.connection(b"login: ")
+    start = trio.current_time()
+    assert await world.run() == Outcome(Reason.QUIT)
+    assert world.said.lines == [
+        CONNECTED,
+        LEAVE,
+        f"{CLOSED}; reconnecting",
+        AGAIN,
+        f"the connection does not last: {CLOSED}; reconnecting",
+        AGAIN,
+    ]
+    assert world.session is not None
+    assert trio.current_time() - start > 10, "and each try comes later than the last"
+
+
 async def test_an_outage_that_does_not_end_is_given_up_with_the_last_reason(
     autojump_clock: trio.testing.MockClock,
 ) -> None:

@@ -1,5 +1,6 @@
 """The escapes: OpenSSH's rules, whatever the pieces, and every byte accounted for."""
 
+import math
 from collections import Counter
 from collections.abc import Callable
 
@@ -30,6 +31,7 @@ from support.pieces import (
 )
 
 CPR = REPLIES["CPR"]
+TYPED_ALONE = {name: key for name, key in TYPED.items() if name != "paste"}
 QUIT, HELP = Command(Action.DISCONNECT), Command(Action.HELP)
 
 # The table of the contract, once more.
@@ -51,7 +53,7 @@ BITS = [
 ]
 STARTS = [b"\r~", b"\n~", b"\r~\x1b[", b"\r~\x1b]"] * 6
 TYPING = st.lists(
-    st.sampled_from([*BITS, *BITS, *STARTS, *REPLIES.values(), *TYPED.values()]),
+    st.sampled_from([*BITS, *BITS, *STARTS, *REPLIES.values(), *TYPED_ALONE.values()]),
     max_size=24,
 ).map(b"".join) | st.binary(max_size=60)
 TYPING_WITHOUT_ESC = TYPING.map(lambda data: data.replace(b"\x1b", b"~"))
@@ -126,9 +128,9 @@ def sent(events: list[KeyboardEvent]) -> bytes:
             id="a paste of lines",
         ),
         pytest.param(
-            b"\x1b[200~a\r~.",
-            [Send(b"\x1b[200~a\r"), QUIT],
-            id="a paste in brackets",
+            b"\x1b[200~a\r~.\r~?\x1b[201~~.\r~.",
+            [Send(b"\x1b[200~a\r~.\r~?\x1b[201~~.\r"), QUIT],
+            id="a marked paste is data",
         ),
         pytest.param(b"\x1b\r~.", [Send(b"\x1b\r"), QUIT], id="after Alt-Enter"),
         pytest.param(b"~\x1b\r~.", [Send(b"~\x1b\r"), QUIT], id="and Alt-Enter"),
@@ -177,7 +179,70 @@ def test_a_reply_of_the_terminal_is_no_typing(reply: bytes) -> None:
             assert feed_in_pieces(EscapeParser(b"~"), typed, cuts) == events
 
 
-@pytest.mark.parametrize("key", TYPED.values(), ids=TYPED)
+def stripping() -> EscapeParser:
+    parser = EscapeParser(b"~")
+    parser.strips_marks = True
+    return parser
+
+
+@pytest.mark.parametrize(
+    ("typed", "events"),
+    [
+        (b"\x1b[200~~.\r~.\x1b[201~", [Send(b"~.\r~.")]),
+        (b"\x1b[200~a\r\x1b[201~~.", [Send(b"a\r"), QUIT]),
+        (b"\x1b[200~a\x1b[201~~.\r~.", [Send(b"a~.\r"), QUIT]),
+        (b"\x1b[200~\x1b[201~~.", [QUIT]),
+        (b"~\x1b[200~.\x1b[201~", [Send(b"~.")]),
+        (b"ls\x1b[200~\r~.\x1b[201~\x1b[200~~.\x1b[201~", [Send(b"ls\r~.~.")]),
+        (
+            b"\x1b[200~\x1b[20\x1b]0;~.\xff\0\x1b[201~",
+            [Send(b"\x1b[20\x1b]0;~.\xff\0")],
+        ),
+        (b"\x1b\x1b[200~\r~.\x1b[201~", [Send(b"\x1b\r~.")]),
+        (b"\x1b]l\x1b[200~\r~.\x1b[201~", [Send(b"\x1b]l\r~.")]),
+        (
+            b"\x1b[A\x1b[3~\x1b[2~\x1bOP" + CPR,
+            [Send(b"\x1b[A\x1b[3~\x1b[2~\x1bOP" + CPR)],
+        ),
+        (b"\x1b[201~~.", [QUIT]),
+    ],
+)
+def test_marks_that_the_guest_has_not_asked_for_are_taken_out(
+    typed: bytes, events: list[KeyboardEvent]
+) -> None:
+    for cuts in ways_to_cut(typed):
+        assert feed_in_pieces(stripping(), typed, cuts) == events
+
+
+def test_a_key_that_may_begin_a_mark_is_held_back_only_for_a_moment() -> None:
+    parser = stripping()
+    assert parser.feed(b"\x1b") == []
+    assert 0 < parser.patience < 0.1
+    assert parser.give_up_waiting() == [Send(b"\x1b")]
+    assert parser.patience == math.inf
+    # A mark that was too slow is passed on whole, and is obeyed.
+    assert parser.feed(b"[200~\r~.") == [Send(b"[200~\r~.")]
+    assert parser.feed(b"\x1b[201~\r~.") == [Send(b"\x1b[201~\r"), QUIT]
+
+
+def test_a_paste_without_an_end_does_not_hold_the_escapes_for_ever() -> None:
+    parser = stripping()
+    assert parser.feed(b"\x1b[200~x\r~.\x1b[2") == [Send(b"x\r~.")]
+    assert 1 < parser.patience < 60
+    assert parser.give_up_waiting() == [Send(b"\x1b[2")]
+    assert parser.feed(b"\r~.") == [Send(b"\r"), QUIT]
+
+
+def test_a_paste_is_read_in_large_pieces() -> None:
+    parser = stripping()
+    assert parser.may_escape
+    parser.feed(b"\x1b[200~")
+    assert not parser.may_escape
+    parser.feed(b"\r\x1b[201~")
+    assert parser.may_escape
+
+
+@pytest.mark.parametrize("key", TYPED_ALONE.values(), ids=TYPED_ALONE)
 def test_a_key_with_an_escape_sequence_is_typing(key: bytes) -> None:
     for typed, events in (
         (key + b"~.", [Send(key + b"~.")]),

@@ -45,6 +45,11 @@ async def test_a_round_trip_that_was_not_measured(
     assert lines[-1] == "log: none"
 
 
+async def test_a_recording_that_has_ended_is_said() -> None:
+    lines = info_lines(None, keepalive=20, log=None, recording="none")
+    assert lines[-1] == "recording: none"
+
+
 async def test_in_an_outage_there_is_no_connection() -> None:
     assert info_lines(None, keepalive=20, log=None, recording=None) == [
         "not attached: waiting for the server or the network",

@@ -28,7 +28,9 @@ from support.program import without_settings
 USER, PASSWORD, PROJECT = "demo", "pass-phrase-of-the-user", "demo"
 KEYSTONE_TOKEN = "gAAAAAB-keystone-token"  # and a number
 CONSOLE_TOKEN = "11112222-console-token"
-SECRETS = (PASSWORD, KEYSTONE_TOKEN, CONSOLE_TOKEN)
+ACCESS_TOKEN = "access-token-of-the-provider"
+USER_CODE, VERIFICATION_URI = "WDJB-MJHT", "https://provider.example/device"
+SECRETS = (PASSWORD, KEYSTONE_TOKEN, CONSOLE_TOKEN, ACCESS_TOKEN)
 PROJECT_ID = "b3fb7c46ed6e46628ba3542ea5810a97"
 REGIONS = ("RegionOne", "RegionTwo")
 
@@ -153,6 +155,9 @@ class FakeCloud:
         microversions: the range that Nova knows, or None for a Nova without any.
         compute: whether the catalogue has a compute service.
         servers_answer: returned for every request about servers except consoles.
+        keystone_answer: returned for every request for a token.
+        versions_answer: returned for every request for the versions of Keystone.
+        polls: how often a device login is polled before somebody confirms it.
         tokens: number of tokens that Keystone has issued.
         requests: method and path with query of each request.
         arrivals: the time.monotonic() of each request.
@@ -166,6 +171,9 @@ class FakeCloud:
     microversions: tuple[tuple[int, int], tuple[int, int]] | None = (_OLDEST, _NEWEST)
     compute: bool = True
     servers_answer: Answer | None = None
+    keystone_answer: Answer | None = None
+    versions_answer: Answer | None = None
+    polls: int = 0
     tokens: int = 0
     requests: list[tuple[str, str]] = field(default_factory=list)
     arrivals: list[float] = field(default_factory=list)
@@ -225,6 +233,21 @@ class FakeCloud:
         """An entry of clouds.yaml."""
         return {"auth": self.auth(), "region_name": REGIONS[0]} | changed
 
+    def device_login(self) -> dict[str, Any]:
+        """An entry of clouds.yaml for a login in a browser."""
+        auth = {
+            "auth_url": f"{self.url}/identity/v3",
+            "identity_provider": "idp",
+            "protocol": "oidc",
+            "client_id": "novaconsole",
+            "client_secret": "of-the-client",
+            "device_authorization_endpoint": f"{self.url}/provider/device",
+            "access_token_endpoint": f"{self.url}/provider/token",
+            "project_name": PROJECT,
+            "project_domain_name": "Default",
+        }
+        return self.config(auth=auth, auth_type="v3oidcdeviceauthz")
+
     def environment(self) -> dict[str, str]:
         """The same as `OS_*` variables, as an openrc file sets them."""
         variables = {f"OS_{name.upper()}": value for name, value in self.auth().items()}
@@ -253,6 +276,8 @@ class FakeCloud:
     def answer(self, request: "Request") -> Answer:
         """Answer a request, as Keystone or Nova by its path."""
         path = request.path
+        if path.startswith("/provider"):
+            return self._identity_provider(path)
         if path.startswith("/identity"):
             return self._keystone(request, path.removeprefix("/identity"))
         match = re.fullmatch(r"/compute(?:/(RegionTwo))?/(v2(?:\.1)?)(/.*)?", path)
@@ -283,7 +308,15 @@ class FakeCloud:
             "links": [{"rel": "self", "href": f"{self.url}/identity/v3/"}],
             "media-types": [],
         }
+        if request.method == "GET" and self.versions_answer is not None:
+            return self.versions_answer
+        if request.method == "POST" and self.keystone_answer is not None:
+            return self.keystone_answer
         match request.method, path.rstrip("/"):
+            case "POST", "/v3/OS-FEDERATION/identity_providers/idp/protocols/oidc/auth":
+                if request.headers.get("Authorization") != f"Bearer {ACCESS_TOKEN}":
+                    return UNAUTHORIZED
+                return self._issue({})
             case "GET", "":
                 return Answer(300, {"versions": {"values": [version]}})
             case "GET", "/v3":
@@ -291,18 +324,49 @@ class FakeCloud:
             case "POST", "/v3/auth/tokens":
                 identity = request.json["auth"]["identity"]
                 user = identity.get("password", {}).get("user", {})
-                if (user.get("name"), user.get("password")) != (USER, PASSWORD):
+                known = identity.get("token", {}).get("id") in self._valid_tokens
+                if not known and (user.get("name"), user.get("password")) != (
+                    USER,
+                    PASSWORD,
+                ):
                     return UNAUTHORIZED
                 project = request.json["auth"].get("scope", {}).get("project", {})
                 for named in (user, project):
                     if "name" in named and "domain" not in named:
                         return _NO_DOMAIN
-                self.tokens += 1
-                token = f"{KEYSTONE_TOKEN}-{self.tokens}"
-                self._valid_tokens.add(token)
-                return Answer(201, {"token": self._token()}, {"X-Subject-Token": token})
+                return self._issue(project)
             case _:
                 return Answer(404, {"error": {"code": 404, "message": "Not found."}})
+
+    def _issue(self, project: dict[str, Any]) -> Answer:
+        """A new token, for a project or for none."""
+        self.tokens += 1
+        token = f"{KEYSTONE_TOKEN}-{self.tokens}"
+        self._valid_tokens.add(token)
+        content = self._token()
+        if not project:
+            del content["project"], content["catalog"]
+        return Answer(201, {"token": content}, {"X-Subject-Token": token})
+
+    def _identity_provider(self, path: str) -> Answer:
+        """Answer as an OpenID Connect provider with device logins (RFC 8628)."""
+        if path == "/provider/device":
+            return Answer(
+                200,
+                {
+                    "device_code": "device-code",
+                    "user_code": USER_CODE,
+                    "verification_uri": VERIFICATION_URI,
+                    # Before 5.11, keystoneauth does not do without it.
+                    "verification_uri_complete": f"{VERIFICATION_URI}/{USER_CODE}",
+                    "expires_in": 600,
+                    "interval": 0,
+                },
+            )
+        self.polls -= 1
+        if self.polls >= 0:
+            return Answer(400, {"error": "authorization_pending"})
+        return Answer(200, {"access_token": ACCESS_TOKEN})
 
     def _token(self) -> dict[str, Any]:
         domain = {"id": "default", "name": "Default"}
@@ -503,7 +567,9 @@ class Request(BaseHTTPRequestHandler):
 
     def _handle(self) -> None:
         length = int(self.headers.get("Content-Length", 0))
-        self.json = json.loads(self.rfile.read(length) or "{}")
+        body = self.rfile.read(length)
+        is_json = "json" in self.headers.get("Content-Type", "")
+        self.json = json.loads(body) if is_json and body else {}
         target = self.path
         self.cloud.receive(self.command, target)
         parts = urlsplit(target)

@@ -23,7 +23,9 @@ PYTHON = (sys.executable, "-bb", "-P")
 PROGRAM = (*PYTHON, "-m", "novaconsole")
 
 _SETTINGS = re.compile(
-    r"OS_|_?NOVACONSOLE_|_TYPER_|COMP_|PS1$|(HTTPS?|ALL|NO|FTP)_PROXY$", re.IGNORECASE
+    r"OS_|_?NOVACONSOLE_|_TYPER_|COMP_|PS1$|(HTTPS?|ALL|NO|FTP)_PROXY$"
+    r"|(REQUESTS|CURL)_CA_BUNDLE$|SSL_CERT_(FILE|DIR)$",
+    re.IGNORECASE,
 )
 
 

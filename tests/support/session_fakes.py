@@ -72,12 +72,14 @@ class FakeKeyboard:
 
     Attributes:
         suspended: how often the job was stopped.
+        is_forgetful: nothing that was read can be put back.
     """
 
     def __init__(self) -> None:
         self._send, self._receive = trio.open_memory_channel[bytes](math.inf)
         self._left = b""
         self.suspended = 0
+        self.is_forgetful = False
 
     def type(self, data: bytes) -> None:
         self._send.send_nowait(data)
@@ -96,6 +98,21 @@ class FakeKeyboard:
                 break
         data, self._left = self._left[:max_bytes], self._left[max_bytes:]
         return data
+
+    async def wait_input(self) -> None:
+        await trio.lowlevel.checkpoint()
+        if not self._left:
+            self._left = await self._receive.receive()
+
+    def take_waiting(self) -> bytes | None:
+        return None if self.is_forgetful else self.read_waiting()
+
+    def read_waiting(self) -> bytes:
+        data, self._left = self._left, b""
+        return data
+
+    def put_back(self, data: bytes) -> None:
+        self._left = data + self._left
 
     def suspend(self) -> None:
         self.suspended += 1
@@ -118,6 +135,8 @@ class FakeConnection:
         self.opened_at = trio.current_time()
         self.bytes_in = self.bytes_out = 0
         self.round_trip: float | None = None
+        self.names_origin = False
+        self.located_at: float | None = None
         self.answers_pings = True
         self.shown = 0
         self._accepts = trio.Event()

@@ -6,8 +6,13 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from novaconsole.errors import HandshakeFailed
-from novaconsole.websocket.handshake import ResponseHead, invalid_upgrade
+from novaconsole.errors import HandshakeFailed, UsageError
+from novaconsole.websocket.handshake import (
+    ResponseHead,
+    invalid_upgrade,
+    names_origin,
+    split_host,
+)
 from support.pieces import CUTS, cut, thorough, ways_to_cut
 
 ACCEPTED = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n"
@@ -241,3 +246,75 @@ HEADS = st.lists(BITS | st.binary(max_size=3), max_size=12).map(b"".join)
 @example(REFUSED, [20, 40])
 def test_the_pieces_make_no_difference(data: bytes, cuts: list[int]) -> None:
     assert verdict(data, cuts) == verdict(data)
+
+
+# ---- redirects
+
+
+@pytest.mark.parametrize(
+    ("location", "shown"),
+    [
+        (b"https://sso.example/login", "https://sso.example/login"),
+        (b"/login?next=%2F%3Ftoken%3Dsecret", "/login?…"),
+        (b"https://u:secret@h/a#secret", "https://***@h/a"),
+        (b"https://h/?code=secret", "https://h/?…"),
+        (b"//h/\x1b[2J", "//h/\\x1b[2J"),
+    ],
+)
+@pytest.mark.parametrize("status", [b"301 Moved Permanently", b"302 Found", b"307"])
+def test_a_redirect_shows_where_to(status: bytes, location: bytes, shown: str) -> None:
+    head = b"HTTP/1.1 " + status + b"\r\nServer: x\r\nlocation: " + location
+    message, hint, _ = failure(head + b"\r\n\r\n<html>")
+    assert message.startswith(f"the server responded {status.decode()} instead of ")
+    assert message.endswith(f": it redirects to {shown}")
+    assert "secret" not in message
+    assert hint is not None
+    assert ("wss://" in hint) == location.startswith(b"https:")
+
+
+def test_a_redirect_without_a_location_is_an_answer_like_others() -> None:
+    message, _, status = failure(b"HTTP/1.1 302 Found\r\nX: y\r\n\r\n")
+    assert message.endswith("302 Found instead of opening a websocket")
+    assert status == 302
+
+
+# ---- headers of the user's
+
+
+def test_a_host_replaces_the_targets() -> None:
+    headers = [(b"X-A", b"b"), (b"HOST", b"console.example:6083")]
+    assert split_host(headers) == ("console.example:6083", [(b"X-A", b"b")])
+    assert split_host(headers[:1]) == (None, headers[:1])
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        [(b"Sec-WebSocket-Key", b"x")],
+        [(b"connection", b"close")],
+        [(b"Upgrade", b"h2c")],
+        [(b"Content-Length", b"5")],
+        [(b"Sec-WebSocket-Protocol", b"base64")],
+        [(b"Host", b"a"), (b"host", b"b")],
+        [(b"Origin", b"a"), (b"origin", b"a")],
+        [(b"Host", b"")],
+        [(b"Host", b"a b")],
+        [(b"Host", "ä".encode())],
+    ],
+)
+def test_headers_that_would_break_the_upgrade_are_refused(
+    headers: list[tuple[bytes, bytes]],
+) -> None:
+    with pytest.raises(UsageError):
+        split_host(headers)
+
+
+@pytest.mark.parametrize("status", [b"400 Bad Request", b"403 Forbidden", b"404 x"])
+def test_a_refusal_may_be_due_to_the_users_host_or_origin(status: bytes) -> None:
+    assert names_origin([(b"X-A", b"b"), (b"oRigin", b"https://h")])
+    assert names_origin([(b"Host", b"h")])
+    assert not names_origin([(b"Authorization", b"x")])
+    head = ResponseHead(names_origin=True)
+    with pytest.raises(HandshakeFailed) as caught:
+        head.feed(b"HTTP/1.1 " + status + b"\r\n\r\n")
+    assert "try without --origin" in str(caught.value.hint)
