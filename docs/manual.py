@@ -46,7 +46,8 @@ def manual() -> str:
         ]
         assert server is not None
         term, meaning = server
-        lines += [roff(f"{term} is {meaning[0].lower()}{meaning[1:]}")]
+        # typer 0.29 adds the type to the name.
+        lines += [roff(f"{term.split()[0]} is {meaning[0].lower()}{meaning[1:]}")]
         lines += [".SH OPTIONS"]
         for group, records in option_groups(command, context).items():
             lines += [f".SS {group}"]
@@ -69,7 +70,8 @@ def manual() -> str:
             "the option's name in capitals, with underscores, such as "
             "NOVACONSOLE_CLOSE_WAIT."
         ),
-        "The command line takes precedence.",
+        "The command line takes precedence;",
+        "a variable that does not fit it is ignored.",
         "NOVACONSOLE_HEADER and NOVACONSOLE_UNTIL may hold several values, one a line.",
         *entry("NOVACONSOLE_PASSWORD", "Password for --login."),
         ".SH SEE ALSO",

@@ -144,14 +144,14 @@ class SerialConsole:
         the last match on; no more than the latest 64 Ki characters are kept.
 
         Args:
-            patterns: regular expressions in RE2's syntax (`guest.expect.Patterns`), of
-                which any may match.
+            patterns: regular expressions in Python's syntax, without back references
+                and look-around, of which any may match.
             timeout: seconds.
 
         Raises:
             ConnectionLost: the connection was closed before.
             TimedOut: it took longer.
-            UsageError: a pattern is malformed, or the extra `until` is not installed.
+            UsageError: a pattern is malformed, too large, or too slow for the output.
         """
         wanted = Patterns(*patterns)
         await trio.lowlevel.checkpoint()

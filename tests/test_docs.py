@@ -169,7 +169,12 @@ def test_the_documents_are_read_to_their_ends() -> None:
         (wrong_commands, "README.md", "--check my-server", "--check --demo"),
         (wrong_commands, "README.md", "novaconsole -e@ my", "novaconsole -a@ my"),
         (wrong_commands, "README.md", "--group dev", "--group development"),
-        (wrong_commands, "README.md", "'.[until]'", "'.[till]'"),
+        (
+            wrong_commands,
+            "README.md",
+            "`pip install '.[socks]'",
+            "`pip install '.[sacks]'",
+        ),
         (wrong_commands, "README.md", "    pipx install .", "    pipy install ."),
         (wrong_commands, "CONTRIBUTING.md", "docs/manual.py", "docs/man.py"),
         (wrong_commands, "CONTRIBUTING.md", "pytest tests/vt ", "pytest tests/vty "),

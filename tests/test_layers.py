@@ -50,7 +50,8 @@ for allowed in MAY_IMPORT.values():
 PURE_WINGS = {"vt", "guest"}
 PURE_MODULES = {
     *VOCABULARY,
-    *("capture.asciicast", "capture.plaintext", "capture.timestamps"),
+    *("capture.asciicast", "capture.elsewhere", "capture.plaintext"),
+    "capture.timestamps",
     *("cloud.server", "cloud.console_log"),
     *("network.address", "network.proxy", "network.target"),
     *("session.escapes",),
@@ -60,7 +61,7 @@ PURE_MODULES = {
 PURE = {"collections", "dataclasses", "enum", "re", "typing", "urllib"}
 PURE |= {"pathlib", "signal"}  # for a type and for numbers
 PURE |= {"codecs", "difflib", "ipaddress", "json", "math", "random", "shlex", "struct"}
-PURE |= {"re2"}  # not of the standard library, but as pure as its `re`
+PURE |= {"itertools", "warnings"}
 
 OWNERS = {
     "termios": {"terminal.tty", "terminal.prompt"},
@@ -74,7 +75,6 @@ OWNERS = {
     "wsproto": {"websocket.connection"},
     "h11": {"websocket.connection", "network.http_connect"},  # the upgrade; CONNECT
     "python_socks": {"network.socks"},
-    "re2": {"guest.expect"},
     "openstack": {
         "cloud.config",
         "cloud.loader",

@@ -1,7 +1,8 @@
 r"""Makes terminal output into plain text, to be read later: a log for people.
 
 Control sequences, control strings and control characters are taken out, and each line
-is written as the screen showed it at its end (`vt/line.py`).  Characters stay whole
+is written as the screen showed it at its end (`vt/line.py`), without what was drawn
+elsewhere on the screen meanwhile (`capture/elsewhere.py`).  Characters stay whole
 however the bytes come; bytes that are not UTF-8 become U+FFFD.
 
 A line is written when it ends.  An unfinished one, such as a prompt, is written when
@@ -18,6 +19,7 @@ first; only lines with one of them go through `ScreenLine`.
 import codecs
 import re
 
+from novaconsole.capture import elsewhere
 from novaconsole.capture.timestamps import add_timestamps
 from novaconsole.vt.line import EDITS, ScreenLine
 from novaconsole.vt.parser import ControlSequence
@@ -40,7 +42,10 @@ class PlainText:
     """
 
     def __init__(self) -> None:
-        self._filter = TextFilter(_KEPT_CONTROLS, EDITS, _kept_edit)
+        self._filter = TextFilter(
+            _KEPT_CONTROLS, EDITS + elsewhere.FINALS, _kept, elsewhere.ESCAPES
+        )
+        self._elsewhere = elsewhere.ElsewhereFilter()
         self._raw = bytearray()  # the end of the unfinished line, not yet in `_line`
         self._line = ScreenLine()
         self._written = b""  # the unfinished line as the log has it
@@ -58,7 +63,9 @@ class PlainText:
         """
         if not self.has_pending:
             self._timestamp = timestamp
-        text = self._filter.feed(data)
+        return self._add(self._elsewhere.feed(self._filter.feed(data)), timestamp)
+
+    def _add(self, text: bytes, timestamp: bytes) -> bytes:
         out = b""
         if (end := text.find(b"\n")) >= 0:
             self._raw += text[:end]
@@ -88,8 +95,11 @@ class PlainText:
 
     def finish(self) -> bytes:
         """Return what ends the last line; what comes next does not belong to it."""
+        out = self._add(self._elsewhere.release(), self._timestamp)
         text = self._take_line()
-        return self._end_with(text) if text or self._is_inside_line else b""
+        if text or self._is_inside_line:
+            out += self._end_with(text)
+        return out
 
     def _take_line(self) -> bytes:
         """Return the unfinished line as the screen shows it, and forget it."""
@@ -130,8 +140,10 @@ class PlainText:
         return start + new
 
 
-def _kept_edit(sequence: ControlSequence) -> bytes:
-    """Return a sequence in the form that `ScreenLine` carries out, or nothing."""
+def _kept(sequence: ControlSequence) -> bytes:
+    """Return a sequence in the form that is understood here, or nothing."""
+    if not sequence.kind or sequence.final in elsewhere.FINALS:
+        return elsewhere.marker(sequence)
     if _NUMBER.fullmatch(sequence.parameters):
         return b"\x1b[" + sequence.parameters + sequence.final
     return b""

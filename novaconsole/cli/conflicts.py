@@ -1,16 +1,22 @@
 """Which options exclude or require one another: one table.
 
 The rows are checked in order, and the first that does not hold is reported.
+
+What a variable of the environment gives is a default: where it does not fit what stands
+on the command line, it is ignored, and never an error.
 """
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
+from typing import Any, NamedTuple
 
 from novaconsole.cli.options import Options
+from novaconsole.cli.values import variable
 from novaconsole.commands.validate import is_server_name
 from novaconsole.errors import UsageError
 
 # Stands in the table for SERVER, if that is not a URL.
 SERVER_NAME = "a server name or UUID"
+_NOT_EMPTY = {"server", "url"}
 
 
 @dataclass(frozen=True)
@@ -37,6 +43,12 @@ class ExactlyOne:
             f"give only one of {', '.join(self.options)}",
         )
 
+    def unfit(self, given: frozenset[str], defaults: frozenset[str]) -> set[str]:
+        """Return the defaults that give way; of several the first one stays."""
+        found = [option for option in self.options if option in given]
+        stays = [option for option in found if option not in defaults] or found[:1]
+        return {*found} - {*stays}
+
 
 @dataclass(frozen=True)
 class Excludes:
@@ -56,6 +68,15 @@ class Excludes:
         if self.option not in given or not found:
             return None
         return UsageError(f"{' and '.join(found)} cannot be used with {self.option}")
+
+    def unfit(self, given: frozenset[str], defaults: frozenset[str]) -> set[str]:
+        """Return the defaults that give way; of two the option itself stays."""
+        found = given & {*self.others}
+        if self.option not in given or not found:
+            return set()
+        if self.option in defaults and not found <= defaults:
+            return {self.option}
+        return {*found & defaults}
 
 
 @dataclass(frozen=True)
@@ -80,10 +101,20 @@ class Requires:
             f"{self.option} requires {' or '.join(self.others)}", self.hint
         )
 
+    def unfit(self, given: frozenset[str], defaults: frozenset[str]) -> set[str]:
+        """Return the option, if it is a default that lacks what it requires."""
+        return {self.option} & defaults if self.error(given) else set()
+
 
 Rule = ExactlyOne | Excludes | Requires
 
 _NO_CLOUD = "give SERVER by name or UUID: a URL or the demo has no cloud to ask"
+
+# What ends or changes a session, of which a check has none.
+_NOT_CHECKED = (
+    *("--escape", "--wait", "--reconnect", "--history", "--close-wait"),
+    *("--until", "--read-only", "--run", "--log", "--record"),
+)
 
 RULES: tuple[Rule, ...] = (
     Excludes("--quiet", ("--verbose", "--debug")),
@@ -97,7 +128,7 @@ RULES: tuple[Rule, ...] = (
         ("--until", "--read-only", "--reconnect", "--history", "--log", "--record"),
     ),
     Excludes("--stdin", ("--run", "--read-only")),
-    Excludes("--insecure", ("--cacert",)),
+    Excludes("--cacert", ("--insecure",)),
     Requires("--key", ("--cert",)),
     ExactlyOne(
         ("SERVER", "--url", "--demo"),
@@ -109,7 +140,55 @@ RULES: tuple[Rule, ...] = (
     Requires("--history", (SERVER_NAME,), _NO_CLOUD),
     Requires("--wait", (SERVER_NAME,), _NO_CLOUD),
     Excludes("--demo", ("--check", "--check-enter")),
+    Excludes("--check", _NOT_CHECKED),
+    Excludes("--check-enter", _NOT_CHECKED),
 )
+
+
+class Ignored(NamedTuple):
+    """A default of the environment that does not apply.
+
+    Attributes:
+        variable: that gave it.
+        reason: which rule it would break.
+    """
+
+    variable: str
+    reason: str
+
+
+def without_unfit_defaults(
+    options: Options, from_environment: frozenset[str]
+) -> tuple[Options, list[Ignored]]:
+    """Leave out what the environment gives, but what does not apply here.
+
+    Args:
+        options: as they were given.
+        from_environment: the names of the fields that variables gave.
+    """
+    names = {_option(name): name for name in from_environment}
+    defaults = frozenset(names)
+    ignored = list[Ignored]()
+    while unfit := _first_unfit(given_options(options), defaults):
+        reason, dropped = unfit
+        for option in sorted(dropped):
+            name = names[option]
+            initial = {each.name: each.default for each in fields(options)}
+            changes: dict[str, Any] = {name: initial[name]}
+            options = replace(options, **changes)
+            ignored.append(Ignored(variable(name), reason))
+        defaults -= dropped
+    return options, ignored
+
+
+def _first_unfit(
+    given: frozenset[str], defaults: frozenset[str]
+) -> tuple[str, set[str]] | None:
+    for rule in RULES:
+        error = rule.error(given)
+        if error is not None and (dropped := rule.unfit(given, defaults)):
+            return str(error), dropped
+    return None
 
 
 def check_conflicts(options: Options) -> None:
@@ -128,15 +207,18 @@ def check_conflicts(options: Options) -> None:
 def given_options(options: Options) -> frozenset[str]:
     """Return the options that have been given, as the user writes them.
 
-    A switch that is off, 0 lines of history and an empty SERVER or URL do not count.
+    One that has its default's value does not count, nor does an empty SERVER or URL.
     """
     given = set()
     for field in fields(options):
         value = getattr(options, field.name)
-        name = f"--{field.name.replace('_', '-')}"
-        can_be_empty = name not in ("--server", "--url")
-        if value or (value == "" and can_be_empty):
-            given.add("SERVER" if name == "--server" else name)
+        is_empty = value in ((), []) or (value == "" and field.name in _NOT_EMPTY)
+        if value != field.default and not is_empty:
+            given.add(_option(field.name))
     if options.server and is_server_name(options.server):
         given.add(SERVER_NAME)
     return frozenset(given)
+
+
+def _option(name: str) -> str:
+    return "SERVER" if name == "server" else f"--{name.replace('_', '-')}"

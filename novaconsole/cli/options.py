@@ -7,12 +7,13 @@ Every option can also be given as an environment variable.
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import typer
 from typer.core import TyperCommand
 
 from novaconsole._version import __version__
+from novaconsole.cli.values import from_environment, kinds_of, reader, variable
 
 _CONSOLE = "Which console"
 _SESSION = "Session"
@@ -23,12 +24,33 @@ _TLS = "Certificates"
 _OTHER = "Messages and help"
 GROUPS = (_CONSOLE, _SESSION, _UNATTENDED, _FILES, _NETWORK, _TLS, _OTHER)
 
-_RANGE = "[x>=0]"  # that seconds and lines are not negative needs no mention
 _TERM_COLUMNS = 26  # the help of a wider option begins on the next line
 
 
 class GroupedCommand(TyperCommand):
-    """A command whose `--help` lists the options in groups."""
+    """A command with options in groups, of which the values are read here."""
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        """Return the parameters, which convert their values as `cli/values.py` does.
+
+        Args:
+            ctx: the context of the command.
+        """
+        parameters: list[Any] = super().get_params(ctx)
+        kinds = kinds_of(Options)
+        for parameter in parameters:
+            parameter.process_value = reader(parameter, kinds)
+        return parameters
+
+    def invoke(self, ctx: Any) -> "Options":
+        """Return the options.
+
+        Args:
+            ctx: the context of the command.
+        """
+        options: Options = super().invoke(ctx)
+        object.__setattr__(options, "from_environment", from_environment(ctx))
+        return options
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """Write the groups.
@@ -54,7 +76,7 @@ def option_groups(command: Any, context: Any) -> dict[str, list[tuple[str, str]]
         record = parameter.get_help_record(context)
         if record is not None and parameter.param_type_name == "option":
             group = getattr(parameter, "rich_help_panel", None) or _OTHER
-            text = _with_default(record[1].removesuffix(_RANGE), parameter.default)
+            text = _with_default(record[1], parameter.default)
             groups[group].append((_without_aliases(record[0]), text))
     return groups
 
@@ -80,12 +102,12 @@ def _option(
     **settings: Any,
 ) -> Any:
     """Describe an option that can be given as an environment variable as well."""
-    name = flags[-1].removeprefix("--").replace("-", "_").upper()
+    name = flags[-1].removeprefix("--").replace("-", "_")
     return typer.Option(
         *flags,
         help=help,
         rich_help_panel=group,
-        envvar=f"NOVACONSOLE_{name}",
+        envvar=variable(name),
         show_envvar=False,
         show_default=False,  # option_groups shows it
         **settings,
@@ -95,7 +117,7 @@ def _option(
 def _repeatable(*flags: str, metavar: str, help: str, group: str) -> Any:  # noqa: A002
     """Describe an option that may be given several times.
 
-    Its variable has a line for each value, which typer cannot split: `request` does.
+    Its variable has a line for each value, which typer cannot split: `values` does.
     """
     return typer.Option(
         *flags, metavar=metavar, help=help, rich_help_panel=group, show_default=False
@@ -123,7 +145,14 @@ def _print_version(requested: bool) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """What the user gave on the command line or in the environment, not yet checked."""
+    """What the user gave on the command line or in the environment, not yet checked.
+
+    Attributes:
+        from_environment: the names of the fields that variables gave.  It is no field
+            itself, since typer would make an option of it.
+    """
+
+    from_environment: ClassVar[frozenset[str]] = frozenset()
 
     server: Annotated[
         str | None,
@@ -226,7 +255,6 @@ class Options:
             "-n",
             "--history",
             metavar="N",
-            min=0,
             help="Show the last N lines of the console log first.",
             group=_SESSION,
         ),
@@ -237,7 +265,6 @@ class Options:
             "-w",
             "--close-wait",
             metavar="SECONDS",
-            min=0,
             help="Wait for output after piped input.",
             group=_SESSION,
         ),
@@ -259,7 +286,6 @@ class Options:
         _option(
             "--timeout",
             metavar="SECONDS",
-            min=0,
             help="Exit with status 124 after this many seconds.",
             group=_UNATTENDED,
         ),
@@ -373,7 +399,6 @@ class Options:
         _option(
             "--connect-timeout",
             metavar="SECONDS",
-            min=0,
             help="Seconds to connect, TLS included.",
             group=_NETWORK,
         ),
@@ -383,7 +408,6 @@ class Options:
         _option(
             "--keepalive",
             metavar="SECONDS",
-            min=0,
             help="Seconds between pings, 0 for none; two without an answer end "
             "the session.",
             group=_NETWORK,

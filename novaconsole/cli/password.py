@@ -44,7 +44,7 @@ def guest_password(options: Options) -> str | None:
     """
     file = options.password_file
     if file is not None and (str(file) != "-" or not os.isatty(0)):
-        return os.fsdecode(_password_in(file))
+        return _password_in(file).decode(errors="surrogateescape")  # any bytes
     password = os.environ.get("NOVACONSOLE_PASSWORD") if file is None else None
     if password is None and options.login is not None:
         with suppress(OSError):  # no controlling terminal

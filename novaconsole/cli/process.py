@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from novaconsole.cli.conflicts import without_unfit_defaults
 from novaconsole.cli.library_logs import log_to
 from novaconsole.cli.options import Options
 from novaconsole.cli.request import requested
@@ -84,10 +85,14 @@ def run(options: Options) -> int:
     Args:
         options: as the user gave them.
     """
+    given = options.from_environment
+    options, ignored = without_unfit_defaults(options, given)
     notices = Notices(_verbosity(options), as_json=options.json)
     log_to(notices)
+    for variable, reason in ignored:
+        notices.say(f"{variable} is ignored: {reason}", Verbosity.VERBOSE)
     try:
-        request = requested(options)
+        request = requested(options, given)
     except NovaConsoleError as exc:
         status = _report(exc, notices)
     else:

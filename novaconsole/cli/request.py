@@ -10,11 +10,13 @@ import os
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from novaconsole.cli.conflicts import check_conflicts
 from novaconsole.cli.options import Options
 from novaconsole.cli.password import MAX_LINE_BYTES, guest_password, read_line
+from novaconsole.cli.values import naming_variables, shown
 from novaconsole.commands.validate import (
     check_certificate_files,
     is_server_name,
@@ -39,31 +41,40 @@ _CR, _LF = 0x0D, 0x0A
 _CONTROL_CHAR = re.compile(r"\^[?-_a-z]")
 
 
-def requested(options: Options) -> "AttachRequest | RunRequest | CheckRequest":
+def requested(
+    options: Options, from_environment: frozenset[str] = frozenset()
+) -> "AttachRequest | RunRequest | CheckRequest":
     """Return what the options ask for.
 
     Reads the URL of `--url -` and the guest's password, where they are needed.
 
     Args:
         options: as the user gave them.
+        from_environment: the fields that variables gave, for messages.
 
     Raises:
         UsageError: they make no sense, or a file that they name is of no use.
     """
     check_conflicts(options)
-    escape = parse_escape_char(options.escape)
-    _check_seconds(options)
-    _check_files(options)
-    headers = _headers(options)
-    patterns = _patterns(options)
-    proxy = proxy_chooser(options.proxy)
-    target = _target(options)
+    given_by = partial(naming_variables, from_environment)
+    with given_by("escape"):
+        escape = parse_escape_char(options.escape)
+    _check_files(options, from_environment)
+    with given_by("header", "origin"):
+        headers = _headers(options)
+    with given_by("until"):
+        patterns = _patterns(options)
+    with given_by("proxy"):
+        proxy = proxy_chooser(options.proxy)
+    with given_by("url"):
+        target = _target(options)
 
     # From here on trio is loaded: what is wrong above is reported without it.
     from novaconsole.console.connect import ConnectOptions
 
     tls = TLSOptions(options.cacert, options.cert, options.key, options.insecure)
-    check_certificate_files(tls)
+    with given_by("cacert", "cert", "key"):
+        check_certificate_files(tls)
     location = _location(options, target, tls, proxy)
     connect = ConnectOptions(
         timeout=options.connect_timeout,
@@ -180,53 +191,38 @@ def parse_escape_char(text: str) -> bytes | None:
     return bytes([char])
 
 
-def _check_seconds(options: Options) -> None:
-    """Refuse "nan", which is a number to Python, but no time."""
-    for name, seconds in (
-        ("--close-wait", options.close_wait),
-        ("--connect-timeout", options.connect_timeout),
-        ("--keepalive", options.keepalive),
-        ("--timeout", options.timeout),
-    ):
-        if seconds is not None and math.isnan(seconds):
-            raise UsageError(f"{name} must be a number of seconds")
-        if seconds == 0 and name in ("--timeout", "--connect-timeout"):
-            raise UsageError(
-                f"{name} must be more than 0", f"leave out {name} to use the default"
-            )
-
-
 def _headers(options: Options) -> tuple[tuple[bytes, bytes], ...]:
     """Return the headers to send with the upgrade, which may hold secrets."""
-    lines = options.header or os.environ.get("NOVACONSOLE_HEADER", "").splitlines()
+    lines = [*(options.header or ())]
     if options.origin:
-        lines = [*lines, f"Origin: {options.origin}"]
+        lines.append(f"Origin: {options.origin}")
     return parse_headers(lines)
 
 
 def _patterns(options: Options) -> "Patterns | None":
     """Return the output that ends the session, or None."""
-    sources = options.until or os.environ.get("NOVACONSOLE_UNTIL", "").splitlines()
-    if not sources:
+    if not options.until:
         return None
     from novaconsole.guest.expect import Patterns
 
-    return Patterns(*sources)
+    return Patterns(*options.until)
 
 
-def _check_files(options: Options) -> None:
-    for name, path in (("--log", options.log), ("--record", options.record)):
+def _check_files(options: Options, from_environment: frozenset[str]) -> None:
+    for name, path in (("log", options.log), ("record", options.record)):
         if path is not None and str(path) == "-":
+            option = shown(name, from_environment)
             raise UsageError(
-                f"{name} cannot write to standard output, which has the guest's output",
-                f"send the output there by redirection, or name a file: {name} ./-",
+                f"{option} cannot write to standard output, "
+                "which has the guest's output",
+                f"send the output there by redirection, or name a file: --{name} ./-",
             )
     if options.record is not None and options.record == options.log:
         raise UsageError("--log and --record cannot write to the same file")
-    pem = {"--cacert": options.cacert, "--cert": options.cert, "--key": options.key}
+    pem = {"cacert": options.cacert, "cert": options.cert, "key": options.key}
     for name, path in pem.items():
         if path and not os.access(path, os.R_OK):
-            raise UsageError(f"{name}: cannot read {path}")
+            raise UsageError(f"{shown(name, from_environment)}: cannot read {path}")
 
 
 def _target(options: Options) -> Target | None:

@@ -63,6 +63,7 @@ def parse_headers(lines: Sequence[str]) -> tuple[tuple[bytes, bytes], ...]:
         match = _HEADER.fullmatch(line)
         if match is None:
             raise UsageError("bad header", "write it as -H 'Name: value'")
-        headers.append((match[1].encode(), match[2].strip().encode()))
+        value = match[2].strip().encode(errors="surrogateescape")  # any bytes
+        headers.append((match[1].encode(), value))
     split_host(headers)
     return tuple(headers)

@@ -2,17 +2,17 @@
 
 Patterns are matched against the text as a person reads it: decoded from UTF-8, without
 control sequences and invisible control characters, with LF for CR LF.  A guest may
-print without end, so only the latest text is kept.  Its output may also be hostile, so
-the expressions are those of RE2, which needs time in proportion to the text
-(swtch.com/~rsc/regexp); forty characters can keep Python's `re` busy for years.
-
-This is the only module that imports re2.
+print without end, so only the latest text is kept.  Its output may also be hostile:
+forty characters can keep Python's `re` busy for years, so `guest/automaton.py` does the
+search, which reads every character once, however the output is split.
 """
 
 import re
 from dataclasses import dataclass
 
 from novaconsole.errors import UsageError
+from novaconsole.guest.automaton import Scanner, Span, State, TooManySteps
+from novaconsole.guest.regex import compile_patterns
 from novaconsole.vt.text import TextDecoder
 
 # A longer match may be missed.
@@ -47,56 +47,16 @@ class Patterns:
     of what has come so far, so that `login: $` matches when the guest waits there.
 
     Args:
-        sources: the expressions, in RE2's syntax, which is Python's without back
-            references and look-around.
+        sources: the expressions, in Python's syntax without back references and
+            look-around (`guest/regex.py`).
 
     Raises:
-        UsageError: an expression is not valid, or RE2 is not installed.
+        UsageError: an expression is not valid or is too large.
     """
 
     def __init__(self, *sources: str) -> None:
         self.sources = sources
-        try:
-            import re2
-        except ModuleNotFoundError:
-            raise UsageError(
-                "--until needs a package that is not installed",
-                "install it with: pip install 'novaconsole[until]'",
-            ) from None
-        options = re2.Options()
-        options.log_errors = False  # it would write them to standard error
-        self._compiled = []
-        for source in sources:
-            try:
-                self._compiled.append(re2.compile(f"(?m){source}", options))
-            except (re2.error, UnicodeError) as exc:
-                reason = exc.args[0]
-                told = reason.decode() if isinstance(reason, bytes) else "not UTF-8"
-                raise UsageError(
-                    f"bad regular expression {source!r}: {told.partition(': ')[0]}",
-                    "use Python's syntax, without back references and look-around",
-                ) from None
-
-    def search(self, text: str, start: int) -> tuple[Match, int] | None:
-        """Find the first match; of two at the same place, that of the first pattern.
-
-        Args:
-            text: the text to search.
-            start: where to begin; the text before it still counts for `^`.
-
-        Returns:
-            The match and the position of its end, or None if nothing matches.
-        """
-        first = None
-        for index, compiled in enumerate(self._compiled):
-            found = compiled.search(text, start)
-            if found and (first is None or found.start() < first[1].start()):
-                first = index, found
-        if first is None:
-            return None
-        index, found = first
-        before = text[start : found.start()]
-        return Match(index, before, found.group(), found.groups()), found.end()
+        self.scanner = Scanner(compile_patterns(sources))
 
 
 class OutputBuffer:
@@ -107,6 +67,9 @@ class OutputBuffer:
         self._held = ""  # a CR after which an LF may follow
         self._text = ""
         self._start = 0  # the character before it is kept, for `^`
+        self._scanned: State | None = None  # how far a match has got ...
+        self._scanned_to = 0  # ... here ...
+        self._patterns: Patterns | None = None  # ... of one of these
 
     def feed(self, data: bytes) -> None:
         """Take what the guest has sent, and forget text that is too old."""
@@ -123,13 +86,45 @@ class OutputBuffer:
 
         Returns:
             The match, or None if nothing matches so far.
+
+        Raises:
+            UsageError: the text would take too long to search.
         """
-        found = patterns.search(self._text, self._start)
-        if found is None:
+        try:
+            span = self._search(patterns)
+        except TooManySteps:
+            sources = " or ".join(map(repr, patterns.sources))
+            raise UsageError(
+                f"regular expression too slow for this output: {sources}",
+                "use a simpler one, with fewer alternatives and repetitions",
+            ) from None
+        if span is None:
             return None
-        match, end = found
-        self._forget(end)
-        return match
+        first, *groups = (
+            None if start < 0 else self._text[start:end]
+            for start, end in zip(span.slots[::2], span.slots[1::2], strict=True)
+        )
+        assert first is not None
+        before = self._text[self._start : span.slots[0]]
+        self._forget(span.slots[1])
+        self._scanned = None
+        return Match(span.pattern, before, first, tuple(groups))
+
+    def _search(self, patterns: Patterns) -> Span | None:
+        scanner = patterns.scanner
+        state, scanned_to = self._scanned, self._scanned_to
+        if state is None or patterns is not self._patterns:
+            state = scanner.begin(self._text[self._start - 1] if self._start else "")
+            scanned_to = self._start
+        state = scanner.scan(state, self._text, scanned_to)
+        if state is scanner.accepted:
+            found = scanner.locate(self._text, self._start)
+            if isinstance(found, Span):
+                return found
+            state = found  # it had begun in text that has been forgotten
+        self._scanned, self._patterns = state, patterns
+        self._scanned_to = len(self._text)
+        return None
 
     @property
     def tail(self) -> str:
@@ -141,3 +136,4 @@ class OutputBuffer:
         kept_from = max(count - 1, 0)
         self._text = self._text[kept_from:]
         self._start = max(self._start, count) - kept_from
+        self._scanned_to = max(self._scanned_to, count) - kept_from

@@ -240,7 +240,7 @@ class LoginDialogue:
             self._fail("the guest asks for a login", "give a user with --login USER")
         else:
             self.has_logged_in = True
-            self._type(self.login.encode() + ENTER, now, _OVERDUE_SECONDS)
+            self._type(_typed(self.login), now, _OVERDUE_SECONDS)
 
     def _give_password(self, line: str, now: float) -> None:
         if not self.has_logged_in:
@@ -258,7 +258,7 @@ class LoginDialogue:
             )
         else:
             self._password_typed = True
-            self._type(self._password.encode() + ENTER, now, _OVERDUE_SECONDS)
+            self._type(_typed(self._password), now, _OVERDUE_SECONDS)
 
     def _watch_screen(self, now: float) -> None:
         """Type nothing; give up if the full-screen program stays."""
@@ -297,3 +297,8 @@ class LoginDialogue:
             )
         else:
             self._fail("the guest does not answer on its console", NO_ANSWER_HINT)
+
+
+def _typed(line: str) -> bytes:
+    """Return the bytes of a line and Enter; those that are no UTF-8 are kept."""
+    return line.encode(errors="surrogateescape") + ENTER

@@ -100,7 +100,7 @@ async def open_tunnel(
 def _request(connection: h11.Connection, target: Target, proxy: Proxy) -> bytes:
     headers = [("Host", target.address)]
     if proxy.user is not None:
-        login = f"{proxy.user}:{proxy.password or ''}".encode()
+        login = f"{proxy.user}:{proxy.password or ''}".encode(errors="surrogateescape")
         basic = base64.b64encode(login).decode("ascii")  # RFC 7617
         headers.append(("Proxy-Authorization", f"Basic {basic}"))
     request = h11.Request(method="CONNECT", target=target.address, headers=headers)

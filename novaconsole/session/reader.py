@@ -11,7 +11,7 @@ from typing import Protocol
 import trio
 
 from novaconsole.console.outcome import Outcome, Reason
-from novaconsole.errors import OutputFailed
+from novaconsole.errors import OutputFailed, UsageError
 from novaconsole.guest.expect import OutputBuffer, Patterns
 from novaconsole.session.display import Display
 from novaconsole.session.history import HistoryReplay
@@ -74,7 +74,11 @@ class UntilSink:
     async def write(self, data: bytes) -> None:
         """Look at it."""
         self._buffer.feed(data)
-        match = self._buffer.find(self._patterns)
+        try:
+            match = self._buffer.find(self._patterns)
+        except UsageError as exc:  # a pattern that is too slow
+            self._session.end(Outcome(Reason.FAILED, error=exc))
+            return
         if match is not None:
             pattern = self._patterns.sources[match.index]
             self._session.notices.event("matched", pattern=pattern, text=match.text)

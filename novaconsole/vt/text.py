@@ -34,6 +34,7 @@ class TextFilter:
         kept_controls: the control characters that are kept; ESC is not among them.
         kept_finals: final bytes of control sequences for which `keep` is asked.
         keep: returns what is put in place of a sequence.
+        kept_escapes: final bytes of escape sequences for which `keep` is asked as well.
     """
 
     def __init__(
@@ -41,10 +42,12 @@ class TextFilter:
         kept_controls: bytes,
         kept_finals: bytes = b"",
         keep: Callable[[ControlSequence], bytes] = nothing,
+        kept_escapes: bytes = b"",
     ) -> None:
         self._parser = SequenceParser()
         self._kept_finals = kept_finals
         self._keep = keep
+        self._kept_escapes = kept_escapes
         self._removed = _CONTROLS.translate(None, kept_controls + _ESC)
         # Whole control sequences as they nearly always come.  A CAN in place of one
         # breaks off what the sequence would have broken off, and is then taken out
@@ -66,8 +69,8 @@ class TextFilter:
     def _left_of(self, event: Text | ControlSequence) -> bytes:
         if isinstance(event, Text):
             return event.data
-        is_kept = event.kind == b"[" and event.final in self._kept_finals
-        return self._keep(event) if is_kept else b""
+        kept = {b"[": self._kept_finals, b"": self._kept_escapes}.get(event.kind, b"")
+        return self._keep(event) if event.final and event.final in kept else b""
 
 
 class TextDecoder:

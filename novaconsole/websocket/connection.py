@@ -252,6 +252,10 @@ async def _run_websocket(
     """Run trio-websocket's background task; its errors only end the connection."""
     scope = trio.CancelScope()
     connection = None
+    # Raised at the end: before Python 3.11.4, what is raised inside `except*` becomes a
+    # group (gh-103590).
+    failure: HandshakeFailed | None = None
+    cause: BaseException | None = None
     try:
         with scope:
             async with trio.open_nursery() as nursery:
@@ -265,9 +269,16 @@ async def _run_websocket(
     except* (wsproto.utilities.ProtocolError, h11.ProtocolError) as group:
         _log.debug("websocket protocol error: %s", group.exceptions[0])
         if connection is None:
-            raise invalid_upgrade() from group
+            failure, cause = invalid_upgrade(), group
     except* HandshakeFailed as group:
-        raise group.exceptions[0] from None
+        failure = _first(group)
     finally:
         if connection is not None:
             connection.cancel_closing_handshake()
+    if failure is not None:
+        raise failure from cause
+
+
+def _first(group: BaseExceptionGroup[HandshakeFailed]) -> HandshakeFailed:
+    exc = group.exceptions[0]
+    return exc if isinstance(exc, HandshakeFailed) else _first(exc)

@@ -1,6 +1,8 @@
 """The table of conflicts: each row is tried through the program itself."""
 
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,9 +13,12 @@ from novaconsole.cli.conflicts import (
     ExactlyOne,
     Excludes,
     Requires,
+    check_conflicts,
     given_options,
+    without_unfit_defaults,
 )
 from novaconsole.cli.options import Options
+from novaconsole.errors import UsageError
 
 # How to give an option; one that is not here is a switch.
 GIVEN = {
@@ -25,12 +30,19 @@ GIVEN = {
     "--login": ["--login", "root"],
     "--password-file": ["--password-file", "/dev/null"],
     "--log": ["--log", "session.log"],
+    "--escape": ["--escape", "^]"],
+    "--close-wait": ["--close-wait", "0"],
     "--record": ["--record", "session.cast"],
     "--cacert": ["--cacert", "/dev/null"],
     "--cert": ["--cert", "/dev/null"],
     "--key": ["--key", "/dev/null"],
 }
 WHERE = {"SERVER", "--url", "--demo"}  # one of these is needed in any case
+CHECKS = ("--check", "--check-enter")
+NOT_CHECKED = (
+    *("--escape", "--wait", "--reconnect", "--history", "--close-wait"),
+    *("--until", "--read-only", "--run", "--log", "--record"),
+)
 
 
 def rows() -> Iterator[tuple[set[str], str]]:
@@ -107,9 +119,10 @@ def test_the_table_has_the_documented_conflicts() -> None:
         *(("--run", other) for other in ("--history", "--log", "--record")),
         ("--stdin", "--run"),
         ("--stdin", "--read-only"),
-        ("--insecure", "--cacert"),
+        ("--cacert", "--insecure"),
         ("--demo", "--check"),
         ("--demo", "--check-enter"),
+        *((check, other) for check in CHECKS for other in NOT_CHECKED),
     }
     required = {
         "--overwrite": ("--log", "--record"),
@@ -138,7 +151,9 @@ def test_several_conflicts_with_one_option_are_one_message(run: Runner) -> None:
 @pytest.mark.parametrize(
     ("options", "given"),
     [
-        (Options(), {"--escape", "--close-wait", "--connect-timeout", "--keepalive"}),
+        (Options(), set()),
+        (Options(escape="~", close_wait=0.5, keepalive=20), set()),
+        (Options(escape="!", close_wait=0), {"--escape", "--close-wait"}),
         (Options(server="vm"), {"SERVER", SERVER_NAME}),
         (Options(server=URL), {"SERVER"}),
         (Options(server="", url="", history=0, until=[]), set()),
@@ -147,6 +162,107 @@ def test_several_conflicts_with_one_option_are_one_message(run: Runner) -> None:
     ],
 )
 def test_what_counts_as_given(options: Options, given: set[str]) -> None:
-    with_defaults = given_options(Options())
+    assert given_options(options) == given
 
-    assert given_options(options) - with_defaults == given - with_defaults
+
+# ---- what the environment gives is a default
+
+
+@pytest.mark.parametrize(
+    ("typed", "variables", "stays", "ignored"),
+    [
+        # What stands on the command line is right whatever the environment says ...
+        ({"demo": True}, {"history": 50}, {"--demo"}, {"NOVACONSOLE_HISTORY"}),
+        ({"demo": True}, {"wait": True}, {"--demo"}, {"NOVACONSOLE_WAIT"}),
+        ({"demo": True}, {"url": URL}, {"--demo"}, {"NOVACONSOLE_URL"}),
+        ({"server": URL}, {"demo": True}, {"SERVER"}, {"NOVACONSOLE_DEMO"}),
+        (
+            {"demo": True, "run": "true"},
+            {"log": Path("l"), "overwrite": True, "until": ["x"], "reconnect": True},
+            {"--demo", "--run"},
+            {
+                *("NOVACONSOLE_LOG", "NOVACONSOLE_OVERWRITE"),
+                *("NOVACONSOLE_UNTIL", "NOVACONSOLE_RECONNECT"),
+            },
+        ),
+        (
+            {"demo": True, "log": Path("l")},
+            {"run": "true", "login": "root"},
+            {"--demo", "--log"},
+            {"NOVACONSOLE_RUN", "NOVACONSOLE_LOGIN"},
+        ),
+        ({"url": URL}, {"login": "root"}, {"--url"}, {"NOVACONSOLE_LOGIN"}),
+        (
+            {"url": URL, "verbose": True},
+            {"quiet": True},
+            {"--url", "--verbose"},
+            {"NOVACONSOLE_QUIET"},
+        ),
+        (
+            {"url": URL, "quiet": True},
+            {"debug": True},
+            {"--url", "--quiet"},
+            {"NOVACONSOLE_DEBUG"},
+        ),
+        (
+            {"url": URL, "cacert": Path("c")},
+            {"insecure": True},
+            {"--url", "--cacert"},
+            {"NOVACONSOLE_INSECURE"},
+        ),
+        (
+            {"url": URL, "insecure": True},
+            {"cacert": Path("c")},
+            {"--url", "--insecure"},
+            {"NOVACONSOLE_CACERT"},
+        ),
+        (
+            {"url": URL, "check": True},
+            {"log": Path("l"), "log_plain": True, "escape": "!"},
+            {"--url", "--check", "--log-plain"},
+            {"NOVACONSOLE_LOG", "NOVACONSOLE_ESCAPE"},
+        ),
+        ({"demo": True}, {"check": True}, {"--demo"}, {"NOVACONSOLE_CHECK"}),
+        # ... and of two that the environment gives, the safer or first one counts.
+        (
+            {"url": URL},
+            {"cacert": Path("c"), "insecure": True},
+            {"--url", "--cacert"},
+            {"NOVACONSOLE_INSECURE"},
+        ),
+        ({}, {"url": URL, "demo": True}, {"--url"}, {"NOVACONSOLE_DEMO"}),
+        # What applies is kept.
+        ({"server": "vm"}, {"history": 5}, {"SERVER", SERVER_NAME, "--history"}, set()),
+        ({}, {"demo": True, "log": Path("l")}, {"--demo", "--log"}, set()),
+    ],
+)
+def test_a_default_gives_way_to_what_stands_on_the_command_line(
+    typed: dict[str, Any], variables: dict[str, Any], stays: set[str], ignored: set[str]
+) -> None:
+    options, left_out = without_unfit_defaults(
+        Options(**typed, **variables), frozenset(variables)
+    )
+
+    assert given_options(options) == stays
+    assert {each.variable for each in left_out} == ignored
+    check_conflicts(options)
+
+
+def test_what_conflicts_on_the_command_line_is_not_ignored() -> None:
+    options = Options(server="vm", run="true", log=Path("l"), until=["x"])
+
+    settled, ignored = without_unfit_defaults(options, frozenset({"until"}))
+
+    assert [each.variable for each in ignored] == ["NOVACONSOLE_UNTIL"]
+    with pytest.raises(UsageError, match=r"^--log cannot be used with --run$"):
+        check_conflicts(settled)
+
+
+def test_only_verbose_tells_of_an_ignored_default(run: Runner) -> None:
+    says = "NOVACONSOLE_HISTORY is ignored: --history requires a server name or UUID"
+
+    for option, is_told in ((), False), (("-v",), True):
+        done = run("--url", URL, *option, env={"NOVACONSOLE_HISTORY": "50"})
+        assert done.returncode == 1
+        assert "cannot connect to 127.0.0.1:9" in done.stderr
+        assert (says in done.stderr) is is_told

@@ -128,6 +128,7 @@ async def test_ten_megabytes(bash: str) -> None:
     assert done.output == b"0123456789abcde\n" * (10 * MIB // 16)
 
 
+@pytest.mark.skipif(not shutil.which("ps"), reason="requires ps (Debian: procps)")
 async def test_output_that_looks_like_a_mark(bash: str) -> None:
     """What the command can find out of the mark does not help it."""
     command = (

@@ -142,7 +142,7 @@ def program(
 
     def run() -> None:
         tmux.type("clear; novaconsole --demo\r")
-        wait_until(lambda: "would be." in tmux.shown())
+        wait_until(lambda: "would be." in tmux.shown("-J"))
         tmux.type("echo $$ > guest\r")
         start(tmux)
         assert tmux.modes() != before

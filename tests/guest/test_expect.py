@@ -1,7 +1,7 @@
 """Patterns are found in the text that a person reads, however it came."""
 
-import sys
 import time
+from random import Random
 
 import pytest
 from hypothesis import example, given
@@ -154,16 +154,12 @@ def test_a_bad_pattern_is_wrong_usage(source: str) -> None:
     assert "look-around" in (caught.value.hint or "")
 
 
-def test_without_re2_the_message_names_the_extra(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setitem(sys.modules, "re2", None)
-    with pytest.raises(UsageError, match="not installed") as caught:
-        Patterns("a")
-    assert caught.value.hint == "install it with: pip install 'novaconsole[until]'"
+# ---- hostile patterns and output
 
 
-@pytest.mark.parametrize("source", ["(a+)+$b", "(a|aa)+c", "(.*)(.*)(.*)x"])
+@pytest.mark.parametrize(
+    "source", ["(a+)+$b", "(a|aa)+c", "(.*)(.*)(.*)x", "(?i)(a|A)*?$z", "(a*)*b"]
+)
 def test_hostile_output_takes_linear_time(source: str) -> None:
     """Python's `re` takes longer than the universe for the first of these."""
     buffer, patterns = OutputBuffer(), Patterns(source)
@@ -172,3 +168,44 @@ def test_hostile_output_takes_linear_time(source: str) -> None:
         buffer.feed(b"a" * BUFFER_CHARACTERS)
         assert buffer.find(patterns) is None
     assert time.monotonic() - started < 5  # a tenth of a second on an idle machine
+
+
+def test_output_in_many_small_pieces_is_read_once() -> None:
+    buffer, patterns = OutputBuffer(), Patterns("(a|aa)+c")
+    buffer.feed(b"a" * BUFFER_CHARACTERS)
+    assert buffer.find(patterns) is None
+    started = time.monotonic()
+    for _ in range(5_000):
+        buffer.feed(b"a")
+        assert buffer.find(patterns) is None
+    assert time.monotonic() - started < 10  # a tenth of a second on an idle machine
+
+
+@pytest.mark.parametrize(
+    ("source", "lasts"),
+    [
+        ("[ab]*a[ab]{1000}c", False),  # each character makes a state of its own
+        ("(?s)(.*)(.*)(.*)[ab]{900}(.*)(.*)z?c$", True),  # only the last part costs
+    ],
+)
+def test_a_search_without_end_is_given_up(source: str, lasts: bool) -> None:
+    hostile = "".join(Random(1).choices("ab", k=BUFFER_CHARACTERS))
+    buffer, patterns = OutputBuffer(), Patterns(source)
+    buffer.feed(hostile.encode() + b"c" * lasts)
+    started = time.monotonic()
+    with pytest.raises(UsageError, match="too slow for this output") as caught:
+        buffer.find(patterns)
+    assert time.monotonic() - started < 20  # a second or two on an idle machine
+    assert repr(source) in str(caught.value)
+
+
+def test_a_match_that_began_in_forgotten_text_is_none() -> None:
+    buffer, patterns = OutputBuffer(), Patterns("(?s)A.*B")
+    buffer.feed(b"A")
+    for _ in range(3):
+        buffer.feed(b"x" * BUFFER_CHARACTERS)
+        assert buffer.find(patterns) is None
+    buffer.feed(b"B")
+    assert buffer.find(patterns) is None
+    buffer.feed(b"A1B")
+    assert buffer.find(patterns) is not None

@@ -418,3 +418,9 @@ def test_only_the_latest_output_is_kept() -> None:
     output = RecentOutput()
     output.feed(b"x" * 100_000)
     assert len(output.text) < 10_000
+
+
+def test_a_user_and_a_password_may_have_any_bytes() -> None:
+    talk = Talk(login="u\udcff", password="p\udcffé")
+    assert talk.answer(b"vm login: ") == b"u\xff\r"
+    assert talk.answer(b"\r\nPassword: ") == b"p\xff\xc3\xa9\r"

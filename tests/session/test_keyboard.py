@@ -11,6 +11,7 @@ import trio.testing
 
 from novaconsole.console.outcome import Outcome, Reason
 from novaconsole.console.retry import RetryPolicy
+from novaconsole.guest.expect import Patterns
 from novaconsole.session.display import Display
 from novaconsole.session.keyboard import KeyboardReader, PipedInput, send_typed
 from novaconsole.session.state import Session
@@ -318,10 +319,6 @@ async def test_output_that_still_comes_is_waited_for(
 async def test_with_until_the_end_of_the_input_ends_nothing(
     autojump_clock: trio.testing.MockClock,
 ) -> None:
-    re2 = pytest.importorskip("re2")
-    assert re2
-    from novaconsole.guest.expect import Patterns
-
     connection = FakeConnection()
     async with session_of(Said(), until=Patterns("never")) as (session, nursery):
         await pipe_into(session, nursery, PipedInput(FakeInput(b"x")), connection)

@@ -1,6 +1,7 @@
 """What comes from the guest: to the log, to the screen, and looked at for `--until`."""
 
 import errno
+from random import Random
 from typing import cast
 
 import pytest
@@ -55,7 +56,6 @@ async def test_the_log_has_what_the_screen_has_not_taken_yet() -> None:
 
 
 async def test_a_match_is_shown_before_it_ends_the_session() -> None:
-    pytest.importorskip("re2")
     connection, screen, said = FakeConnection(), FakeScreen(), Said()
     async with session_of(said, until=Patterns("never", "login: $")) as (
         session,
@@ -75,7 +75,6 @@ async def test_a_match_is_shown_before_it_ends_the_session() -> None:
 async def test_a_line_that_was_cut_off_is_not_continued_by_the_next_connection() -> (
     None
 ):
-    pytest.importorskip("re2")
     async with session_of(Said(), until=Patterns("login: ")) as (session, _):
         for part in (b"log", b"in: "):
             connection = FakeConnection()
@@ -137,7 +136,6 @@ async def test_history_comes_first_and_live_output_follows_without_a_gap(
 async def test_history_counts_for_until_but_is_no_sign_of_life(
     autojump_clock: trio.testing.MockClock,
 ) -> None:
-    pytest.importorskip("re2")
     connection = FakeConnection()
     history = HistoryReplay(10, FakeSource(log="web1 login: "))
     async with session_of(Said(), until=Patterns("login: $")) as (session, nursery):
@@ -147,3 +145,20 @@ async def test_history_counts_for_until_but_is_no_sign_of_life(
         )
     assert session.outcome == Outcome(Reason.MATCHED)
     assert not attachment.output_came.is_set()
+
+
+async def test_a_pattern_that_is_too_slow_ends_the_session() -> None:
+    slow = Patterns("[ab]*a[ab]{1000}c")
+    connection, screen = FakeConnection(), FakeScreen()
+    hostile = "".join(Random(1).choices("ab", k=65536)).encode()
+    async with session_of(Said(), until=slow) as (session, nursery):
+        attachment = connection.attachment().attachment
+        connection.receive(hostile)
+        nursery.start_soon(
+            read_output, session, attachment, FakeLog(), Display(screen), None
+        )
+    assert session.outcome is not None
+    assert session.outcome.reason is Reason.FAILED
+    assert session.outcome.exit_status == 2
+    assert "too slow" in str(session.outcome.error)
+    assert screen.shown == hostile

@@ -1,4 +1,4 @@
-"""Regular expressions that every supported Python reads in the same way."""
+"""What every supported Python does in the same way."""
 
 import ast
 import importlib
@@ -72,3 +72,37 @@ def test_no_pattern_is_possessive() -> None:
         ]
     assert possessive == []
     assert seen > 50, "the walk has found the patterns"
+
+
+# ---- exception groups
+
+
+def left_in_groups(source: ast.AST) -> list[int]:
+    """The lines inside of `except*` that raise something new."""
+    return [
+        node.lineno
+        for handled in ast.walk(source)
+        if isinstance(handled, ast.TryStar)
+        for handler in handled.handlers
+        for node in ast.walk(handler)
+        if isinstance(node, ast.Raise)
+    ]
+
+
+def test_a_raise_inside_of_a_group_is_found() -> None:
+    source = """
+try:
+    raise ValueError
+except* OSError:
+    if x:
+        raise KeyError from None
+except* ValueError:
+    pass
+"""
+    assert left_in_groups(ast.parse(source)) == [6]
+
+
+@pytest.mark.parametrize("module", ["", *structure.modules(PACKAGE)])
+def test_nothing_is_raised_inside_of_a_group(module: str) -> None:
+    """Before Python 3.11.4 that becomes a group (gh-103590)."""
+    assert left_in_groups(structure.tree(PACKAGE, module)) == []
