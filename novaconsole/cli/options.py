@@ -408,8 +408,7 @@ class Options:
         _option(
             "--keepalive",
             metavar="SECONDS",
-            help="Seconds between pings, 0 for none; two without an answer end "
-            "the session.",
+            help="Seconds between pings, 0 for none.",
             group=_NETWORK,
         ),
     ] = 20

@@ -18,6 +18,7 @@ import re
 
 from novaconsole.errors import NO_ANSWER_HINT, GuestNotReady
 from novaconsole.guest.screen import ScreenUse
+from novaconsole.guest.script import typed_line
 from novaconsole.vt.line import EDITS, ScreenLine
 from novaconsole.vt.parser import ControlSequence
 from novaconsole.vt.text import TextFilter
@@ -240,7 +241,7 @@ class LoginDialogue:
             self._fail("the guest asks for a login", "give a user with --login USER")
         else:
             self.has_logged_in = True
-            self._type(_typed(self.login), now, _OVERDUE_SECONDS)
+            self._type(typed_line(self.login), now, _OVERDUE_SECONDS)
 
     def _give_password(self, line: str, now: float) -> None:
         if not self.has_logged_in:
@@ -258,7 +259,7 @@ class LoginDialogue:
             )
         else:
             self._password_typed = True
-            self._type(_typed(self._password), now, _OVERDUE_SECONDS)
+            self._type(typed_line(self._password), now, _OVERDUE_SECONDS)
 
     def _watch_screen(self, now: float) -> None:
         """Type nothing; give up if the full-screen program stays."""
@@ -297,8 +298,3 @@ class LoginDialogue:
             )
         else:
             self._fail("the guest does not answer on its console", NO_ANSWER_HINT)
-
-
-def _typed(line: str) -> bytes:
-    """Return the bytes of a line and Enter; those that are no UTF-8 are kept."""
-    return line.encode(errors="surrogateescape") + ENTER

@@ -124,3 +124,8 @@ def script_lines(command: str, login: str | None, *, is_ours: bool) -> list[byte
         ),
         b".%d" % len(encoded),
     ]
+
+
+def typed_line(text: str) -> bytes:
+    """Return what to type for a line; bytes that are not UTF-8 are kept."""
+    return text.encode(errors="surrogateescape") + b"\r"
