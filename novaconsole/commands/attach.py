@@ -142,8 +142,6 @@ async def _run_session(
             )
             marks_pastes = stdio.marks_pastes and options.escape is not None
             display = Display(stdio.screen, recording, marks_pastes=marks_pastes)
-            if stdio.keyboard is not None:
-                stdio.keyboard.on_raw = display.mark_pastes
             queue = NoticeQueue(notices, stdio.messages)
             loop = ConnectLoop(
                 session,
@@ -161,7 +159,7 @@ async def _run_session(
             nursery.start_soon(log.keep_up, name="log")
             await nursery.start(loop.stay_attached, name="websocket")
             if session.outcome is None:
-                with queue.open(), stdio.raw():
+                with queue.open(), stdio.raw(display.mark_pastes):
                     async with (
                         _late_answers_taken(session, stdio, display),
                         trio.open_nursery() as attached,

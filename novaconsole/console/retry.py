@@ -185,7 +185,7 @@ async def connect_with_retries(
                 located_at = trio.current_time()
                 on_address(address)
                 connection = await stack.enter_async_context(connect(address, options))
-                connection.located_at = located_at
+                connection.note_located(located_at)
                 break
             except NovaConsoleError as exc:
                 pause = policy.after_error(exc)

@@ -4,13 +4,11 @@ Rules as in OpenSSH's clientloop.c (process_escapes): an escape is recognised at
 start of the session and after CR or LF; a handled escape keeps the start of the line;
 `~~` sends one `~`; an unknown `~x` sends both.
 
-There is one difference from OpenSSH: what the terminal itself sends in reply to the
-guest's queries (`vt/replies.py`) is not typing, and does not end the start of the line.
-The shell of a busybox guest asks for the cursor position after every prompt, so `~.`
-would otherwise work only now and then.
-
-And between the marks that a terminal puts around a paste (bracketed paste), nothing is
-an escape.  Marks that the guest has not asked for are taken out.
+There are two differences from OpenSSH.  What the terminal itself sends in reply to the
+guest's queries (`vt/replies.py`) is not typing, and does not end the start of the line:
+busybox's shell asks for the cursor position after every prompt, so `~.` would otherwise
+work only now and then.  And between the marks around a paste (bracketed paste) nothing
+is an escape; marks that the guest has not asked for are taken out.
 """
 
 import enum
@@ -133,19 +131,20 @@ class EscapeParser:
 
     Args:
         char: the escape character, one byte, or None to pass on every byte.
-
-    Attributes:
-        strips_marks: whether the marks of pastes are taken out.
     """
 
     def __init__(self, char: bytes | None) -> None:
-        self.strips_marks = False
+        self._strips_marks = False
         self._paste = Paste()
         self._char = None if char is None else char[0]
         self._at_line_start = True
         self._pending = False  # the escape character has come, its key has not
         self._reply = ReplyMatcher()
         self._held = bytearray()  # maybe a reply behind a pending escape, or a mark
+
+    def strip_marks(self, is_on: bool) -> None:
+        """Take out the marks of pastes from now on, or not."""
+        self._strips_marks = is_on
 
     @property
     def may_escape(self) -> bool:
@@ -235,7 +234,7 @@ class EscapeParser:
     def _forward(self, byte: int, out: bytearray) -> None:
         self._held.append(byte)
         may_be_mark = any(mark.startswith(self._held) for mark in PASTE_MARKS)
-        if not (self._pending or (self.strips_marks and may_be_mark)):
+        if not (self._pending or (self._strips_marks and may_be_mark)):
             self._let_go(out)
 
     def _let_go(self, out: bytearray) -> None:
@@ -259,7 +258,7 @@ class EscapeParser:
         # A mark that came so slowly that its start was let go is passed on whole.
         mark = bytes(self._held) + whole[-1:]
         self._held.clear()
-        strips = self.strips_marks and mark == whole
+        strips = self._strips_marks and mark == whole
         if strips:
             mark = b""
         if whole == PASTE_BEGINS:

@@ -105,7 +105,7 @@ class KeyboardReader:
                 if not data:
                     session.end(Outcome(Reason.HANGUP))
                 self._display.due_answers.note_input(data)
-                parser.strips_marks = not self._display.guest_marks_pastes
+                parser.strip_marks(not self._display.guest_marks_pastes)
                 events = parser.feed(data)
             for event in events:
                 if session.outcome is not None:

@@ -10,7 +10,7 @@ Redirected streams are shared with other processes, so their flags stay untouche
 import os
 import re
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import (
     AbstractContextManager,
     ExitStack,
@@ -197,9 +197,13 @@ class Stdio:
     messages: OutputStream
     watched: RedirectedOutput | None = None
 
-    def raw(self) -> AbstractContextManager[None]:
-        """Raw mode on the keyboard, if there is one."""
-        return self.keyboard.raw() if self.keyboard else nullcontext()
+    def raw(self, on_raw: Callable[[], None]) -> AbstractContextManager[None]:
+        """Raw mode on the keyboard, if there is one.
+
+        Args:
+            on_raw: called whenever raw mode has been entered.
+        """
+        return self.keyboard.raw(on_raw) if self.keyboard else nullcontext()
 
     @property
     def marks_pastes(self) -> bool:

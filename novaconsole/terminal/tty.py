@@ -70,7 +70,6 @@ class Terminal(TerminalWriter):
     Attributes:
         keeps_modes: modes that a guest switches on here stay on until they are
             switched off.
-        on_raw: called whenever raw mode has been entered.
     """
 
     keeps_modes = True
@@ -81,7 +80,7 @@ class Terminal(TerminalWriter):
         self._raw_wanted = False
         self._burst = 0
         self._is_raw = False
-        self.on_raw: Callable[[], None] = lambda: None
+        self._on_raw: Callable[[], None] = lambda: None
 
     @property
     def is_raw(self) -> bool:
@@ -152,8 +151,13 @@ class Terminal(TerminalWriter):
             may_read = True
 
     @contextmanager
-    def raw(self) -> Iterator[None]:
-        """Raw mode while this is entered; the modes as they were afterwards."""
+    def raw(self, on_raw: Callable[[], None] = lambda: None) -> Iterator[None]:
+        """Raw mode while this is entered; the modes as they were afterwards.
+
+        Args:
+            on_raw: called whenever raw mode has been entered, as after a stop.
+        """
+        self._on_raw = on_raw
         self.enter_raw()
         try:
             yield
@@ -198,7 +202,7 @@ class Terminal(TerminalWriter):
             if self._saved is None:
                 self._saved = termios.tcgetattr(self._fd)
             self._apply(raw_modes(self._saved))
-            self.on_raw()
+            self._on_raw()
 
     def _apply(self, modes: _Modes) -> None:
         # TCSANOW, not TCSADRAIN: the kernel processes output when it is written, so

@@ -81,7 +81,8 @@ async def open_connection(
     async with running_connection(
         monitored_stream, upgrade, target.title, deadline
     ) as (nursery, connection):
-        connection.names_origin = has_origin
+        if has_origin:
+            connection.note_origin()
         if keepalive:
             nursery.start_soon(keep_alive, connection, keepalive)
         yield connection

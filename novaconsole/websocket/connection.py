@@ -52,8 +52,6 @@ class Connection:
         bytes_out: payload sent.
         is_reading: whether our side is waiting for bytes.
         round_trip: seconds that the latest ping took, or None before the first pong.
-        names_origin: whether the upgrade had a Host or Origin that the user chose.
-        located_at: when its URL was known, on trio's clock, or None.
         closed_here: whether we have closed it, while it was open.
     """
 
@@ -71,8 +69,26 @@ class Connection:
         self.bytes_in = self.bytes_out = 0
         self.closed_here = False
         self.round_trip: float | None = None
-        self.names_origin = False
-        self.located_at: float | None = None
+        self._names_origin = False
+        self._located_at: float | None = None
+
+    @property
+    def names_origin(self) -> bool:
+        """Whether the upgrade had a Host or Origin that the user chose."""
+        return self._names_origin
+
+    def note_origin(self) -> None:
+        """The upgrade had a Host or Origin that the user chose."""
+        self._names_origin = True
+
+    @property
+    def located_at(self) -> float | None:
+        """When its URL was known, on trio's clock, or None if that was not noted."""
+        return self._located_at
+
+    def note_located(self, when: float) -> None:
+        """Its URL was known at this time of trio's clock."""
+        self._located_at = when
 
     @property
     def close_reason(self) -> CloseReason | None:

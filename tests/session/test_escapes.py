@@ -181,7 +181,7 @@ def test_a_reply_of_the_terminal_is_no_typing(reply: bytes) -> None:
 
 def stripping() -> EscapeParser:
     parser = EscapeParser(b"~")
-    parser.strips_marks = True
+    parser.strip_marks(True)
     return parser
 
 

@@ -174,6 +174,9 @@ class FakeConnection:
         self.sent += data
         self.bytes_out += len(data)
 
+    def note_located(self, when: float) -> None:
+        self.located_at = when
+
     def limit_close(self, seconds: float) -> None:
         self.close_limit = seconds
 
