@@ -62,7 +62,7 @@ class Sifter:
     def feed(self, data: bytes) -> tuple[bytes, list[tuple[bytes, bytes]]]:
         """Return what was typed, and the kind and the bytes of each answer."""
         typed = bytearray()
-        answers = []
+        answers: list[tuple[bytes, bytes]] = []
         for byte in data:
             if not self._matcher.active:
                 if byte == _ESC:
@@ -77,8 +77,11 @@ class Sifter:
                 self._partial[:] = b"\x1b"
                 self._matcher.start()
                 continue
+            if state is State.RESTARTED:
+                typed += self._partial[:-1]
+                del self._partial[:-1]
             self._partial.append(byte)
-            if state is State.MORE:
+            if self._matcher.active:
                 continue
             if state is State.COMPLETE:
                 answers.append((self._matcher.kind, bytes(self._partial)))

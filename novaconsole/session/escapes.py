@@ -248,6 +248,11 @@ class EscapeParser:
             return None
         if state is State.NO_REPLY:
             return self._typed_after_all(byte, out)
+        if state is State.RESTARTED:
+            typed, self._held = self._held[:-1], self._held[-1:]
+            self._send_pending(out)
+            self._at_line_start = False
+            out += typed
         self._forward(byte, out)
         if state is State.COMPLETE:
             # The reply overtakes the escape character, which is still undecided.

@@ -42,6 +42,7 @@ class State(enum.Enum):
     MORE = "more"
     COMPLETE = "complete"
     NO_REPLY = "no reply"
+    RESTARTED = "restarted"  # what came before its latest ESC is no reply
 
 
 class ReplyMatcher:
@@ -72,10 +73,10 @@ class ReplyMatcher:
         self._digits = b""
 
     def feed(self, byte: int) -> State:
-        """Take the next byte after the ESC; the matcher stays active only on MORE."""
+        """Take the next byte after the ESC; active stays true on MORE and RESTARTED."""
         self.paste_mark = None
         state = self._next(byte)
-        self.active = state is State.MORE
+        self.active = state in (State.MORE, State.RESTARTED)
         if state is State.COMPLETE:
             self.kind = bytes([byte if self._kind == _CSI else self._kind])
         return state
@@ -112,7 +113,7 @@ class ReplyMatcher:
         if self._escaped and byte == _CSI:  # that ESC began another sequence
             self._kind, self._escaped = _CSI, False
             self._parameters, self._digits = False, b""
-            return State.MORE
+            return State.RESTARTED
         if self._escaped:
             return State.COMPLETE if byte == _STRING_END else State.NO_REPLY
         if byte == _BEL and self._kind == _OSC:

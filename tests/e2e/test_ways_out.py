@@ -360,8 +360,9 @@ def test_ctrl_c_ends_it_during_the_imports(tmp_path: Path, module: str) -> None:
     [
         ("", 2),
         ("--no-such-option", 2),
-        ("http://127.0.0.1/", 1),  # a server's name, and no cloud
-        ("--url http://127.0.0.1/", 2),
+        ("http://127.0.0.1:1/", 1),
+        ("--url http://127.0.0.1:1/", 1),
+        ("--url ftp://127.0.0.1/", 2),
         ("ws://127.0.0.1/ --demo", 2),
         ("ws://127.0.0.1/ -e CR", 2),
         ("ws://127.0.0.1:1/", 1),

@@ -314,6 +314,7 @@ def test_with_esc_as_the_escape_character_it_is_openssh(
 
 @thorough
 @given(TYPING, CHARS, CUTS)
+@example(b"\r~\x1b]\x1b[24;80R", b"~", [])
 def test_with_replies_it_is_openssh_without_seeing_them(
     data: bytes, char: bytes, cuts: list[int]
 ) -> None:
