@@ -10,13 +10,16 @@ from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import trio
 
 from novaconsole.capture.files import AUTOMATIC_NAME, PrivateFile, named
-from novaconsole.capture.plaintext import PlainText
 from novaconsole.capture.timestamps import Timestamper
 from novaconsole.errors import UsageError
+
+if TYPE_CHECKING:
+    from novaconsole.capture.plaintext import PlainText
 
 # The contract: within a second, the log has what is on the screen.
 _HELD_BACK_SECONDS = 0.5
@@ -144,6 +147,9 @@ class SessionLog:
     def _open(self, path: Path, *, overwrite: bool) -> None:
         self._file = LogFile(path, overwrite=overwrite)
         if self._plain:
+            # Here, because few need it, and a session has to start at once.
+            from novaconsole.capture.plaintext import PlainText
+
             self._formatter = PlainText()
         elif self._timestamps:
             self._formatter = Timestamper()

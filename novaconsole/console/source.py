@@ -13,7 +13,6 @@ from typing import Protocol, TypeVar
 import trio
 
 from novaconsole.cloud import server as nova
-from novaconsole.cloud.client import Cloud
 from novaconsole.cloud.config import AskSecret, CloudOptions
 from novaconsole.cloud.server import Server
 from novaconsole.console.connect import ConsoleAddress
@@ -189,6 +188,8 @@ class CloudSource:
 
     def __init__(self, wanted: str, options: CloudOptions) -> None:
         self.wanted = wanted
+        from novaconsole.cloud.client import Cloud  # here: a URL does not need it
+
         self.cloud = Cloud(options)
         self._server: Server | None = None
         self._names: list[str] | None = None  # of all servers

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 from novaconsole.errors import UsageError
 from novaconsole.guest.automaton import Scanner, Span, State, TooManySteps
-from novaconsole.guest.regex import compile_patterns
 from novaconsole.vt.text import TextDecoder
 
 # A longer match may be missed.
@@ -56,6 +55,8 @@ class Patterns:
 
     def __init__(self, *sources: str) -> None:
         self.sources = sources
+        from novaconsole.guest.regex import compile_patterns  # few need it
+
         self.scanner = Scanner(compile_patterns(sources))
 
 

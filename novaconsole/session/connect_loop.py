@@ -9,6 +9,7 @@ Leaving that nursery closes the connection.
 
 import math
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import trio
 
@@ -30,13 +31,15 @@ from novaconsole.console.source import ConsoleSource
 from novaconsole.errors import NovaConsoleError
 from novaconsole.network.target import Target
 from novaconsole.session.display import Display, Recorder
-from novaconsole.session.history import HistoryReplay
 from novaconsole.session.keyboard import PipedInput, send_typed
 from novaconsole.session.outage import OutageReport
 from novaconsole.session.reader import OutputSink, read_output, show_text
 from novaconsole.session.silence import SilenceExplainer
 from novaconsole.session.state import Attachment, Session
 from novaconsole.websocket.connection import Connection
+
+if TYPE_CHECKING:
+    from novaconsole.session.history import HistoryReplay
 
 
 class ConnectLoop:
@@ -80,7 +83,7 @@ class ConnectLoop:
         self._piped = piped
         self._how_to_leave = how_to_leave
         lines = session.options.history
-        self._history = HistoryReplay(lines, source) if lines else None
+        self._history = _history(lines, source) if lines else None
         self._silence = SilenceExplainer(session, source)
         self._has_announced = self._has_asked = False
         self._outage = OutageReport(session.notices)
@@ -225,3 +228,10 @@ class ConnectLoop:
         if self._how_to_leave is not None:
             self._session.notices.say(self._how_to_leave)
         self._task_status.started()
+
+
+def _history(lines: int, source: ConsoleSource) -> "HistoryReplay":
+    # Imported here, because few need it, and a session has to start at once.
+    from novaconsole.session.history import HistoryReplay
+
+    return HistoryReplay(lines, source)

@@ -6,7 +6,7 @@ SIGKILL.  `--until` comes after the screen: a match is seen before it ends the s
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import trio
 
@@ -14,8 +14,10 @@ from novaconsole.console.outcome import Outcome, Reason
 from novaconsole.errors import OutputFailed, UsageError
 from novaconsole.guest.expect import OutputBuffer, Patterns
 from novaconsole.session.display import Display
-from novaconsole.session.history import HistoryReplay
 from novaconsole.session.state import Attachment, Session
+
+if TYPE_CHECKING:
+    from novaconsole.session.history import HistoryReplay
 
 
 class OutputSink(Protocol):
@@ -90,7 +92,7 @@ async def read_output(
     attachment: Attachment,
     log: OutputSink,
     display: Display,
-    history: HistoryReplay | None,
+    history: "HistoryReplay | None",
 ) -> None:
     """Pass on what the guest sends, to the end of the connection.
 
