@@ -194,7 +194,7 @@ def run(light: Light, attach: Attach, tmp_path: Path) -> Run:
 def test_until_waits_for_a_boot(light: Light, attach: Attach) -> None:
     leave(logged_in(attach(light.url)))
     pattern = "(?s)Linux version.*login: "
-    program = attach.piped(light.url, "--until", pattern, "--timeout", "90")
+    program = attach.piped(light.url, "-i", "--until", pattern, "--timeout", "90")
 
     type_into(program, b"reboot\r")
     output, messages = finish(program)
