@@ -32,9 +32,13 @@ _SOURCE = HERE / "source.py"
 _LOOPBACK = "127.0.0.1"
 _NO_WAY = LongWay((), (), _LOOPBACK)
 _FOREIGN = re.compile(r"(OS_|NOVACONSOLE_|COVERAGE_|PYTHON|\w*_proxy$)", re.IGNORECASE)
-ENVIRONMENT = {
-    name: value for name, value in os.environ.items() if not _FOREIGN.match(name)
-} | {"TERM": "xterm"}
+# A terminal without bracketed paste: the control sequence that switches it on would be
+# counted as an echo.
+ENVIRONMENT = (
+    {name: value for name, value in os.environ.items() if not _FOREIGN.match(name)}
+    | {"TERM": "vt100"}
+    | {"TERM": "xterm"}
+)
 
 Way = Literal["ws", "tcp", "stdio", "none"]
 
