@@ -104,3 +104,19 @@ def test_the_module_of_errors_holds_all_errors_and_nothing_else() -> None:
 )
 def test_seconds_are_written_as_people_do(seconds: float, words: str) -> None:
     assert in_words(seconds) == words
+
+
+@pytest.mark.parametrize(
+    ("started", "words"),
+    [
+        (True, "has not ended"),
+        (None, "may not have started"),
+        (False, "was not started"),
+    ],
+)
+def test_a_command_that_timed_out_says_whether_it_was_started(
+    started: bool | None, words: str
+) -> None:
+    error = errors.TimedOut.of_command(started, 1.5, "look")
+    assert str(error) == f"the command {words} within 1.5 seconds"
+    assert (error.started, error.hint) == (started, "look")

@@ -126,3 +126,7 @@ def test_printable_text_cannot_control_a_terminal(text: str) -> None:
 )
 def test_a_password_in_a_url_is_masked(text: str, masked: str) -> None:
     assert mask_tokens(text) == masked
+
+
+def test_a_password_with_a_scheme_in_it_is_masked_once() -> None:
+    assert mask_tokens("http://u:p://x@h/") == "http://***@h/"

@@ -179,7 +179,8 @@ class _Parser:
                 raise _Unsupported("back references are not supported")
             case letter if letter.isalpha() and len(text) == 2:
                 if letter not in _SETS + "afnrtv":
-                    raise _Unsupported(f"bad escape {text}")  # of later Pythons
+                    # Of later Pythons.
+                    raise _Unsupported(f"bad escape {text}")  # pragma: no cover
         return character(text, flags)
 
 
@@ -187,7 +188,7 @@ def _not_supported(group: str) -> str:
     for start, name in _UNSUPPORTED_GROUPS.items():
         if group.startswith(start):
             return f"{name} are not supported"
-    return "unsupported group"
+    return "unsupported group"  # pragma: no cover # of later Pythons
 
 
 def compile_patterns(sources: tuple[str, ...]) -> Program:

@@ -16,6 +16,7 @@ from novaconsole.session.escapes import (
     KeyboardEvent,
     Send,
     help_lines,
+    how_to_leave,
     show_char,
 )
 from support.pieces import (
@@ -384,3 +385,15 @@ def test_the_meanings_in_the_help_stand_in_a_column() -> None:
         row.index(escape.meaning) for row, escape in zip(rows, ESCAPES, strict=True)
     }
     assert len(columns) == 1
+
+
+def test_the_user_is_told_how_to_leave() -> None:
+    assert how_to_leave(b"~") == 'type "~." to disconnect'
+    assert "closing the terminal" in how_to_leave(None)
+
+
+def test_a_pending_escape_character_is_not_given_up() -> None:
+    parser = EscapeParser(b"~")
+    assert parser.feed(b"~") == []
+    assert parser.give_up_waiting() == []
+    assert parser.feed(b".") == [Command(Action.DISCONNECT)]

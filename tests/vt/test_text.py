@@ -96,3 +96,7 @@ def test_a_character_is_held_back_until_it_is_whole(character: str) -> None:
 
 def test_what_is_no_utf_8_is_replaced() -> None:
     assert decoded(b"a\xff\xc3b") == "a\ufffd\ufffdb"
+
+
+def test_a_filter_keeps_no_sequence_unless_it_is_told_to() -> None:
+    assert TextFilter(b"").feed(b"\x1b[1mA\x1b[0m") == b"A"

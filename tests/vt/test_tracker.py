@@ -279,3 +279,26 @@ PARTS = [part for parts in SETTINGS.values() for part in parts if not ODD.search
 def test_pyte_has_its_defaults_after_undo(parts: list[bytes]) -> None:
     output = b"".join(parts)
     assert state_of_pyte(output, undone(output)) == state_of_pyte()
+
+
+def test_a_reset_tells_once_that_pastes_may_be_unmarked() -> None:
+    tracker = ModeTracker()
+    assert not tracker.take_paste_reset()
+    tracker.feed(b"\x1bc")
+    assert tracker.take_paste_reset()
+    assert not tracker.take_paste_reset()
+
+
+def test_the_marks_are_not_switched_on_inside_a_sequence() -> None:
+    tracker = ModeTracker()
+    tracker.feed(b"\x1bc\x1b[")
+    assert not tracker.take_paste_reset()
+    tracker.feed(b"m")
+    assert tracker.take_paste_reset()
+
+
+@pytest.mark.parametrize("sequence", [b"\x1b[>1>u", b"\x1b[<1>u", b"\x1b[=1>u"])
+def test_a_keyboard_sequence_without_numbers_sets_nothing(sequence: bytes) -> None:
+    tracker = ModeTracker()
+    tracker.feed(sequence)
+    assert tracker.undo() == b""
