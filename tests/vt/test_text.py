@@ -5,7 +5,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from novaconsole.vt.parser import ControlSequence, SequenceParser, Text
-from novaconsole.vt.text import TextDecoder, TextFilter
+from novaconsole.vt.text import TextDecoder, TextFilter, nothing
 from support.pieces import CUTS, cut, thorough
 
 KEPT = b"\b\t\n\r"
@@ -99,4 +99,7 @@ def test_what_is_no_utf_8_is_replaced() -> None:
 
 
 def test_a_filter_keeps_no_sequence_unless_it_is_told_to() -> None:
+    (sequence,) = SequenceParser().feed(b"\x1b[1m")
+    assert isinstance(sequence, ControlSequence)
+    assert nothing(sequence) == b""
     assert TextFilter(b"").feed(b"\x1b[1mA\x1b[0m") == b"A"
