@@ -1,4 +1,4 @@
-"""Every error that a caller may want to catch, with a hint and the exit status.
+"""Every error that a caller can catch, with a hint and the exit status.
 
 A message is one sentence that begins with the subject, has no full stop and never holds
 a token.  A hint says what to try next, and begins with a verb.  The exceptions of a

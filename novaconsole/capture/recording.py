@@ -141,7 +141,7 @@ def open_recording(
     title: Callable[[], str],
     on_error: Callable[[str], None],
 ) -> Iterator[Recording | None]:
-    """Open the recording, if the user wants one, and end it on leaving.
+    """Open the recording, if there is to be one, and end it on leaving.
 
     Args:
         options: what the user asked for.

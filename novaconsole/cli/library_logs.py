@@ -62,7 +62,7 @@ class _WarningHandler(logging.Handler):
             return  # where it is said with all the others
         try:
             text = " ".join(record.getMessage().split())
-        except Exception:  # noqa: BLE001 # the arguments do not fit the text
+        except Exception:  # noqa: BLE001 # a record of others may be malformed
             text = str(record.msg)
         if record.name.startswith(_LOGINS) and not str(record.msg).startswith(_ASIDES):
             self._notices.answer(text)  # a question is asked when quiet as well

@@ -114,7 +114,12 @@ def _option(
     )
 
 
-def _repeatable(*flags: str, metavar: str, help: str, group: str) -> Any:  # noqa: A002
+def _repeatable(
+    *flags: str,
+    metavar: str,
+    help: str,  # noqa: A002 # as typer's
+    group: str,
+) -> Any:
     """Describe an option that may be given several times.
 
     Its variable has a line for each value, which typer cannot split: `values` does.

@@ -30,7 +30,7 @@ class CloudOptions:
         region: name of the region, or None for the configured one.
         tls: overrides what is configured.
         proxy: gives the proxy for a target, or None for a direct connection.
-        ask: for a password that is not configured, or None if nobody can be asked.
+        ask: for a password that is not configured; None without a terminal.
     """
 
     cloud: str | None = None

@@ -52,7 +52,7 @@ def _configuration_errors(cloud: str | None) -> Iterator[None]:
         yield
     except NovaConsoleError:
         raise
-    except Exception as exc:
+    except Exception as exc:  # the loaders raise of every kind, TypeError too
         problem = file_problem(cloud)
         if problem is not None:
             raise CloudError(
@@ -63,7 +63,7 @@ def _configuration_errors(cloud: str | None) -> Iterator[None]:
 
         try:
             configuration = Configuration()
-        except Exception:  # noqa: BLE001 # which is what has happened before
+        except Exception:  # noqa: BLE001 # the same error as above
             raise configuration_error(exc, [], is_chosen=True) from exc
         chosen = cloud or configuration.default_cloud
         raise configuration_error(

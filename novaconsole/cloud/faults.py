@@ -38,7 +38,7 @@ _PLUGIN_HINTS = {
     "token": "get a new token: openstack token issue",
     "oidc": "check the settings of the identity provider in clouds.yaml",
 }
-_PASSWORD_HINT = "check user, password and project in clouds.yaml or the OS_* variables"  # noqa: S105
+_LOGIN_HINT = "check user, password and project in clouds.yaml or the OS_* variables"
 
 
 def no_compute_service(login: "Login") -> CloudError:
@@ -60,7 +60,7 @@ def mapped_errors(login: "Login") -> Iterator[None]:
         yield
     except NovaConsoleError:
         raise
-    except Exception as exc:
+    except Exception as exc:  # the libraries raise of every kind
         if _is_ours(exc):
             raise
         raise _request_error(exc, login) from exc
@@ -127,7 +127,7 @@ def _login_error(exc: Exception, login: "Login") -> CloudError:
     if hint is None:
         kinds = (kind for kind in _PLUGIN_HINTS if kind in login.auth_type)
         kind = next(kinds, None)
-        hint = _PLUGIN_HINTS[kind] if kind else _PASSWORD_HINT
+        hint = _PLUGIN_HINTS[kind] if kind else _LOGIN_HINT
     if reason == _NO_REASON:
         return CloudError("authentication failed", hint)
     return CloudError(f"authentication failed: {reason}", hint)
@@ -136,7 +136,7 @@ def _login_error(exc: Exception, login: "Login") -> CloudError:
 def _endpoint_error(login: "Login") -> CloudError:
     try:
         is_unscoped = login.is_unscoped
-    except Exception:  # noqa: BLE001 # the first error is the one to tell
+    except Exception:  # noqa: BLE001 # whatever it is, the first error is reported
         is_unscoped = False
     if is_unscoped:
         return CloudError(

@@ -47,7 +47,7 @@ def file_problem(cloud: str | None) -> str | None:
                 continue
             try:
                 content = _read(path)
-            except Exception as exc:  # noqa: BLE001 # whatever the parser raises
+            except Exception as exc:  # noqa: BLE001 # parsers raise of every kind
                 return f"{path}: {reason_of(exc)}"
             problem = next(_faults(content, cloud), None)
             if problem:

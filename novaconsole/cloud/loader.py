@@ -41,7 +41,7 @@ class Configuration(OpenStackConfig):
     """All the clouds that are configured.
 
     Args:
-        ask: for a secret that is missing, or None if nobody can be asked.
+        ask: for a secret that is missing, or None without a terminal to ask on.
     """
 
     def __init__(self, ask: AskSecret | None = None) -> None:
@@ -108,7 +108,7 @@ class Configuration(OpenStackConfig):
         for path in filelist:
             try:
                 found = super()._load_yaml_json_file([path])
-            except Exception as exc:  # noqa: BLE001 # before 4.14, of the parser
+            except Exception as exc:  # noqa: BLE001 # the parser's own before SDK 4.14
                 self._skipped.append(f"skipping {path}: {reason_of(exc)}")
                 continue
             if found[0] is not None:
@@ -152,7 +152,7 @@ class Configuration(OpenStackConfig):
         """Ask for a password or passcode that is not configured.
 
         Raises:
-            CloudError: nobody can be asked, or nothing was entered.
+            CloudError: there is no terminal to ask on, or nothing was entered.
         """
         auth: dict[str, Any] = config["auth"]
         user = auth.get("username") or auth.get("user_id")

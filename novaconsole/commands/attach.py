@@ -184,7 +184,7 @@ async def _run_session(
 
 
 def _with_losses(outcome: Outcome, incomplete: list[str]) -> Outcome:
-    """A session that nobody ended by hand is no success if its log is incomplete."""
+    """Make an incomplete log an error, unless the user ended the session."""
     if not incomplete or outcome.exit_status or outcome.reason is Reason.QUIT:
         return outcome
     error = OutputFailed(

@@ -26,7 +26,7 @@ class RunRequest:
         location: which console.
         connect: how to connect to it.
         command: for the shell in the guest.
-        login: user to run it as, or None for whoever is logged in.
+        login: user to run it as, or None for the user who is logged in.
         password: for the login, or None.
         force_login: whether to log out a shell of another user.
         timeout: seconds for everything together; infinity for no limit.

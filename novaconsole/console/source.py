@@ -112,8 +112,8 @@ async def open_source(
     Args:
         location: what the user named.
         size: of the user's terminal; the demo's guest gets the same.
-        ask: for a password of the cloud that is not configured, or None if there is
-            nobody to ask.
+        ask: for a password of the cloud that is not configured; None without a
+            terminal.
     """
     match location:
         case ConsoleUrl(target, tls):

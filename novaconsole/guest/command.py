@@ -16,7 +16,7 @@ ended.  So:
    after it one with the exit status; that one twice, because the kernel may print into
    one of them.
 6. The script restores the tty's settings.  If `LoginDialogue` had to log in, the loader
-   has replaced the shell, so nobody is logged in after its end, even if this program
+   has replaced the shell, so the login ends with it, even if this program
    or the connection has ended before.
 
 As with `ssh host command`, the command's standard output is a pipe and not a terminal,
@@ -47,7 +47,7 @@ class _Phase(enum.Enum):
     LOADING = enum.auto()
     RUNNING = enum.auto()
     RESTORING = enum.auto()  # the command has ended, the script has not
-    LEAVING = enum.auto()  # waits until nobody is logged in
+    LEAVING = enum.auto()  # waits for the end of our login
     OVER = enum.auto()
 
 
@@ -160,7 +160,7 @@ class RemoteCommand:
 
     def interrupt(self, now: float) -> None:
         """Stop the command, by stronger means each time, and clean up after it."""
-        self._other_user = None  # nobody is to be logged out any more
+        self._other_user = None  # do not log anybody out any more
         match self._phase:
             case _Phase.FINDING:
                 self._leave(now)
@@ -281,7 +281,7 @@ class RemoteCommand:
                 self._leave(now)
 
     def _leave(self, now: float) -> None:
-        """Wait until nobody is logged in whom this program has logged in."""
+        """Wait for the end of the login that this program made."""
         if self._other_user is not None and self.error is None:
             self._phase = _Phase.FINDING
             self._login.log_out(self._other_user, now)

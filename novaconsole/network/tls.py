@@ -60,7 +60,7 @@ async def start_tls(
         )
         with _mapped_tls_errors(target):
             await tls.do_handshake()
-    except BaseException:
+    except BaseException:  # a cancellation included
         await trio.aclose_forcefully(stream)
         raise
     return tls

@@ -6,7 +6,7 @@ the answers that came are counted, and on leaving, those that are due are waited
 
 A read cannot choose: what the user has typed ahead for the shell may come before the
 answer.  Where the system allows it, that is put back (TIOCSTI).  Elsewhere only a burst
-as large as an answer is read, which nobody types.
+as large as an answer is read, which is more than a person types at once.
 """
 
 from collections import Counter
@@ -19,7 +19,7 @@ from novaconsole.vt.replies import ReplyMatcher, State
 
 # A terminal that has not answered by then does not know the query.
 _DUE_SECONDS = 2.0
-# How long to wait for answers when the user wants to leave at once, and otherwise.
+# Seconds to wait for answers: when the user leaves, and when something else ends it.
 HASTY_ANSWER_SECONDS = 0.08
 ANSWER_SECONDS = 0.5
 _SHORTEST_ANSWER = 4  # ESC [ 0 n
