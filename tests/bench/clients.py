@@ -34,11 +34,9 @@ _NO_WAY = LongWay((), (), _LOOPBACK)
 _FOREIGN = re.compile(r"(OS_|NOVACONSOLE_|COVERAGE_|PYTHON|\w*_proxy$)", re.IGNORECASE)
 # A terminal without bracketed paste: the control sequence that switches it on would be
 # counted as an echo.
-ENVIRONMENT = (
-    {name: value for name, value in os.environ.items() if not _FOREIGN.match(name)}
-    | {"TERM": "vt100"}
-    | {"TERM": "xterm"}
-)
+ENVIRONMENT = {
+    name: value for name, value in os.environ.items() if not _FOREIGN.match(name)
+} | {"TERM": "vt100"}
 
 Way = Literal["ws", "tcp", "stdio", "none"]
 
