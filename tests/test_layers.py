@@ -295,6 +295,7 @@ def test_with_a_url_no_cloud_is_loaded() -> None:
     assert done.status == 1
     assert f"127.0.0.1:{port}" in done.err
     assert done.loaded & HEAVY == {"trio", "trio_websocket"}
+    assert [name for name in done.loaded if name.startswith("novaconsole.cloud")] == []
 
 
 def test_the_core_loads_no_io() -> None:

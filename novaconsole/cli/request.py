@@ -242,13 +242,14 @@ def _location(
     tls: TLSOptions,
     proxy: Callable[[Target], Proxy | None],
 ) -> "Location":
-    from novaconsole.cloud.config import CloudOptions
     from novaconsole.console.source import CloudServer, ConsoleUrl, Demo
 
     if target is not None:
         return ConsoleUrl(target, tls)
     if options.demo:
         return Demo()
+    from novaconsole.cloud.config import CloudOptions
+
     assert options.server is not None  # exactly one of the three is given
     cloud = CloudOptions(options.cloud, options.region, tls, proxy)
     return CloudServer(options.server, cloud)

@@ -15,14 +15,13 @@ import trio
 
 from novaconsole.cloud import server as nova
 from novaconsole.commands.step import Step
+from novaconsole.console.cloud_source import CloudSource, in_thread
 from novaconsole.console.connect import ConnectOptions, fail_at, reach, upgrade
 from novaconsole.console.outcome import SETTLED_SECONDS
 from novaconsole.console.source import (
     CloudServer,
-    CloudSource,
-    ConsoleSource,
     ConsoleUrl,
-    in_thread,
+    UrlSource,
     open_source,
 )
 from novaconsole.errors import (
@@ -84,7 +83,7 @@ async def check(request: CheckRequest, notices: Notices) -> int:
 
 class _Checkup:
     def __init__(
-        self, source: ConsoleSource, request: CheckRequest, notices: Notices
+        self, source: UrlSource | CloudSource, request: CheckRequest, notices: Notices
     ) -> None:
         self._source = source
         self._request = request
@@ -124,10 +123,11 @@ class _Checkup:
     # ---- the cloud
 
     async def _locate(self) -> tuple[Target, TLSOptions]:
-        if isinstance(self._source, CloudSource):
-            return await self._ask_cloud(self._source)
-        address = await self._source.locate()
-        return address.target, address.tls
+        match self._source:
+            case CloudSource() as source:
+                return await self._ask_cloud(source)
+            case UrlSource(target, tls):
+                return target, tls
 
     async def _ask_cloud(self, source: CloudSource) -> tuple[Target, TLSOptions]:
         with self._step("credentials") as step:

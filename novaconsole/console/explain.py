@@ -5,8 +5,12 @@ apart is the time since the upgrade, the bytes that came, and what the cloud say
 server.
 """
 
-from novaconsole.cloud.server import Server
+from typing import TYPE_CHECKING
+
 from novaconsole.console.outcome import ConnectionSummary, Outcome, Reason
+
+if TYPE_CHECKING:
+    from novaconsole.cloud.server import Server
 
 _TARGET_CLOSED = 1000  # however the guest's machine ended
 _STALE = "the token has probably expired or is wrong"
@@ -55,7 +59,7 @@ def describe_loss(connection: ConnectionSummary) -> str | None:
 
 
 def suggest(
-    connection: ConnectionSummary, server: Server | None, *, reconnects: bool = False
+    connection: ConnectionSummary, server: "Server | None", *, reconnects: bool = False
 ) -> str | None:
     """What to try, and behind it the cause as far as it can be known.
 

@@ -7,12 +7,12 @@ it.
 """
 
 import enum
-import math
 import signal
 from dataclasses import dataclass
 
 import trio
 
+from novaconsole.console.token_lifetime import lifetime_that_ended
 from novaconsole.errors import ConnectionLost, NovaConsoleError, TimedOut
 from novaconsole.events import Field
 from novaconsole.network.target import Target
@@ -24,15 +24,6 @@ SETTLED_SECONDS = 1.0
 _REFUSED_WITHIN_SECONDS = 10
 # ... or after 60 seconds, if the compute host does not answer.
 _RPC_SECONDS = 55
-
-# enforce_session_timeout: the proxy hangs up when the token expires, by whole seconds
-# and up to one early.  The default is ten minutes; operators choose from few numbers.
-_DEFAULT_MINUTES = 10
-_MINUTES = {1, 2, 3, 5, _DEFAULT_MINUTES, 15, 20, 30, 45}  # and whole hours
-_EARLY_SECONDS, _LATE_SECONDS = 2.0, 1.0
-# A URL that was given may have been requested a while before.
-_EARLY_SECONDS_OF_URL = 4.0
-_EARLY_SECONDS_OF_URL_BY_DEFAULT = 15.0
 
 # For the README and the manual page.
 EXIT_STATUSES = (
@@ -173,19 +164,7 @@ class ConnectionSummary:
         """
         if self.token_age is None or not self._ended_without_a_word:
             return None
-        minutes = math.ceil((self.token_age - _LATE_SECONDS) / 60)
-        if minutes not in _MINUTES and (minutes % 60 or not minutes):
-            return None
-        early = _EARLY_SECONDS
-        if not self.named:
-            is_default = minutes == _DEFAULT_MINUTES
-            early = (
-                _EARLY_SECONDS_OF_URL_BY_DEFAULT
-                if is_default
-                else _EARLY_SECONDS_OF_URL
-            )
-        seconds = minutes * 60
-        return seconds if self.token_age >= seconds - early else None
+        return lifetime_that_ended(self.token_age, was_given=not self.named)
 
     @property
     def _ended_without_a_word(self) -> bool:

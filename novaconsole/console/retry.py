@@ -113,8 +113,8 @@ class RetryPolicy:
         match error.retryable:
             case Retryable.IN_TIME:
                 return self._looks.pause()
-            case Retryable.SOON if self._attempts.fail():
-                return self._attempts.pause()
+            case Retryable.SOON:
+                return self._after_failure()
             case _:
                 return None
 
@@ -139,7 +139,7 @@ class RetryPolicy:
             if connection.seconds >= GOOD_SECONDS:
                 self._start_outage()
                 return 0
-            return self._attempts.pause() if self._attempts.fail() else None
+            return self._after_failure()
         # The proxy accepts every client, and hangs up on those without a valid token.
         self._refusals += 1
         is_useless = not self._renews and (
@@ -147,6 +147,9 @@ class RetryPolicy:
         )
         if is_useless or not (self._is_wanted or self._reconnect):
             return None
+        return self._after_failure()
+
+    def _after_failure(self) -> float | None:
         return self._attempts.pause() if self._attempts.fail() else None
 
 

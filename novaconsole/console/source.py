@@ -5,27 +5,21 @@ there, as often as it has to be found.
 """
 
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol
 
 import trio
 
-from novaconsole.cloud import server as nova
-from novaconsole.cloud.config import AskSecret, CloudOptions
-from novaconsole.cloud.server import Server
 from novaconsole.console.connect import ConsoleAddress
-from novaconsole.errors import (
-    ConsoleUnavailable,
-    NovaConsoleError,
-    ServerNotFound,
-    UsageError,
-)
-from novaconsole.network.address import is_loopback
+from novaconsole.errors import ConsoleUnavailable, NovaConsoleError
 from novaconsole.network.target import Target, TLSOptions
 
-_T = TypeVar("_T")
+if TYPE_CHECKING:
+    from novaconsole.cloud.config import AskSecret, CloudOptions
+    from novaconsole.cloud.server import Server
+    from novaconsole.console.cloud_source import CloudSource
 
 
 @dataclass(frozen=True)
@@ -51,7 +45,7 @@ class CloudServer:
     """
 
     server: str
-    cloud: CloudOptions
+    cloud: "CloudOptions"
 
 
 @dataclass(frozen=True)
@@ -84,7 +78,7 @@ class ConsoleSource(Protocol):
         """
         ...
 
-    async def server(self) -> Server | None:
+    async def server(self) -> "Server | None":
         """The server as it is now, or None if no cloud has been asked for one.
 
         Raises:
@@ -103,8 +97,8 @@ class ConsoleSource(Protocol):
 
 @asynccontextmanager
 async def open_source(
-    location: ConsoleLocation, size: os.terminal_size, ask: AskSecret | None = None
-) -> AsyncIterator[ConsoleSource]:
+    location: ConsoleLocation, size: os.terminal_size, ask: "AskSecret | None" = None
+) -> "AsyncIterator[UrlSource | CloudSource]":
     """Get ready to find a console; on leaving, let go of the cloud or end the demo.
 
     No request is sent yet.
@@ -119,6 +113,9 @@ async def open_source(
         case ConsoleUrl(target, tls):
             yield UrlSource(target, tls)
         case CloudServer(server, cloud):
+            # A URL and the demo do not need it.
+            from novaconsole.console.cloud_source import CloudSource
+
             source = CloudSource(server, replace(cloud, ask=ask))
             try:
                 yield source
@@ -130,7 +127,7 @@ async def open_source(
 
 
 @asynccontextmanager
-async def _running_demo(size: os.terminal_size) -> AsyncIterator[ConsoleSource]:
+async def _running_demo(size: os.terminal_size) -> "AsyncIterator[UrlSource]":
     from novaconsole.console.demo import serve_demo
 
     failure = None
@@ -164,104 +161,10 @@ class UrlSource:
         """The given URL."""
         return ConsoleAddress(self.target, self.tls)
 
-    async def server(self) -> Server | None:
+    async def server(self) -> "Server | None":
         """None: there is no cloud to ask."""
         return None
 
     async def console_log(self) -> str:
         """Fails: there is no cloud to ask."""
         raise ConsoleUnavailable("only a cloud has the console log")
-
-
-class CloudSource:
-    """Asks the cloud for the console of a server.
-
-    The cloud is asked in threads, which are abandoned on cancellation: no request
-    changes anything there.
-
-    Args:
-        wanted: name or UUID.
-        options: which cloud.
-    """
-
-    renews = True
-
-    def __init__(self, wanted: str, options: CloudOptions) -> None:
-        self.wanted = wanted
-        from novaconsole.cloud.client import Cloud  # here: a URL does not need it
-
-        self.cloud = Cloud(options)
-        self._server: Server | None = None
-        self._names: list[str] | None = None  # of all servers
-
-    @property
-    def title(self) -> str:
-        """The server's name; before it is found, the name that the user gave."""
-        return self._server.name if self._server else self.wanted
-
-    async def locate(self) -> ConsoleAddress:
-        """Ask for the server, and for a new URL if it is running."""
-        return await in_thread(self._locate)
-
-    async def server(self) -> Server | None:
-        """Ask for the server, if it has been found before."""
-        server = self._server
-        if server is None:
-            return None
-        return await in_thread(lambda: self.cloud.refresh(server))
-
-    async def console_log(self) -> str:
-        """Ask for the console log of a server that was found, running or not."""
-        server = self._server
-        if server is None:
-            raise ConsoleUnavailable("no server, no console log")
-        return await in_thread(lambda: self.cloud.console_log(server))
-
-    def close(self) -> None:
-        """Close the connections to the cloud; a token to be cached is cached now."""
-        self.cloud.close()
-
-    def find_server(self) -> Server:
-        """Ask which server is meant, and for its state; blocks.
-
-        Raises:
-            CloudError: there is none, or several.
-        """
-        if self._server is not None:
-            self._server = self.cloud.refresh(self._server)
-            return self._server
-        try:
-            self._server = self.cloud.find_server(self.wanted)
-        except ServerNotFound:
-            if self._names is None:
-                self._names = self.cloud.server_names()
-            raise nova.server_not_found(self.wanted, self._names) from None
-        return self._server
-
-    def request_url(self, server: Server) -> ConsoleAddress:
-        """Ask for a new URL for the console of a running server; blocks.
-
-        Raises:
-            CloudError: the cloud gives none.
-        """
-        cloud = self.cloud
-        try:
-            target = Target.parse(cloud.console_url(server), name=server.name)
-        except UsageError as exc:
-            raise ConsoleUnavailable(
-                f"the cloud returned no usable console URL: {exc}",
-                "ask its operator to set [serial_console] base_url in nova.conf to "
-                "the ws:// or wss:// URL of nova-serialproxy",
-            ) from exc
-        is_misdirected = is_loopback(target.host) and not is_loopback(cloud.host or "")
-        return ConsoleAddress(target, cloud.tls, is_misdirected)
-
-    def _locate(self) -> ConsoleAddress:
-        server = self.find_server()
-        nova.check_running(server)
-        return self.request_url(server)
-
-
-async def in_thread(ask: Callable[[], _T]) -> _T:
-    """Ask a cloud something, in a thread that is abandoned on cancellation."""
-    return await trio.to_thread.run_sync(ask, abandon_on_cancel=True)

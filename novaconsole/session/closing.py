@@ -2,10 +2,10 @@
 
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 import trio
 
-from novaconsole.cloud.server import Server
 from novaconsole.console.explain import closing_message, suggest
 from novaconsole.console.outcome import ConnectionSummary, Outcome, Reason
 from novaconsole.console.source import ConsoleSource
@@ -13,6 +13,9 @@ from novaconsole.errors import NovaConsoleError
 from novaconsole.session.state import SessionOptions
 from novaconsole.terminal.notices import Notices
 from novaconsole.terminal.signals import TERMINAL_SIGNALS
+
+if TYPE_CHECKING:
+    from novaconsole.cloud.server import Server
 
 _STATUS_SECONDS = 5.0
 
@@ -47,7 +50,7 @@ async def say_why(
 
 async def _ask_status(
     source: ConsoleSource, signals: AsyncIterator[int]
-) -> Server | None:
+) -> "Server | None":
     """The server's state now, or None if there is no answer in time."""
     server = None
     async with trio.open_nursery() as nursery:

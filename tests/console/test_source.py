@@ -12,9 +12,9 @@ import trio
 
 import support.fake_cloud as fake
 from novaconsole.cloud.config import CloudOptions
+from novaconsole.console.cloud_source import CloudSource
 from novaconsole.console.connect import ConsoleAddress
 from novaconsole.console.source import (
-    CloudSource,
     ConsoleSource,
     Demo,
     UrlSource,

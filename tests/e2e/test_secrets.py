@@ -17,8 +17,9 @@ from novaconsole.capture.recording import Recording, RecordingOptions
 from novaconsole.cloud.config import CloudOptions
 from novaconsole.commands.attach import AttachRequest
 from novaconsole.commands.run import RunRequest
+from novaconsole.console.cloud_source import CloudSource
 from novaconsole.console.connect import ConnectOptions, ConsoleAddress
-from novaconsole.console.source import CloudSource, ConsoleUrl
+from novaconsole.console.source import ConsoleUrl
 from novaconsole.network.proxy import Proxy
 from novaconsole.network.target import Target, TLSOptions
 from novaconsole.session.state import Attachment, SessionOptions
