@@ -15,9 +15,8 @@ ended.  So:
 5. The script runs the command.  It prints a mark before the command's output, and
    after it one with the exit status; that one twice, because the kernel may print into
    one of them.
-6. The script restores the tty's settings.  If `LoginDialogue` had to log in, the loader
-   has replaced the shell, so the login ends with it, even if this program
-   or the connection has ended before.
+6. The script restores the tty's settings.  A login that `LoginDialogue` has made ends
+   with the loader's line, even if this program or the connection has ended before.
 
 As with `ssh host command`, the command's standard output is a pipe and not a terminal,
 and its standard input is /dev/null; but standard error goes to the same stream.
@@ -28,18 +27,18 @@ import math
 import re
 
 from novaconsole.errors import GuestNotReady
-from novaconsole.guest import script as guestscript
 from novaconsole.guest.getty import GettyWatch
 from novaconsole.guest.loading import Loading
 from novaconsole.guest.login import CTRL_C, ENTER, LoginDialogue
 from novaconsole.guest.marks import Mark, MarkedStream
+from novaconsole.guest.script import restoring_line, script_lines
 
 _STOP_SECONDS = 2.0  # for a command that was interrupted
 _LEAVE_SECONDS = 5.0
 _QUIET_SECONDS = 0.4
-
 _STOPS = (CTRL_C, CTRL_C, b"\x1c")
 _STATUS = re.compile(rb"e(\d+)")
+_SHELL_ENDED = "the shell in the guest ended before the command"
 
 
 class _Phase(enum.Enum):
@@ -55,13 +54,13 @@ class RemoteCommand:
     """Takes what comes from the console, and says what to type and what to show.
 
     Args:
-        command: a command line for the user's shell; it must not contain NUL.
+        command: for the user's shell; it must not contain NUL.
         mark: random letters and digits.
         login: finds the way to a shell.
         force_login: whether to log out a shell of another user than asked for.
 
     Attributes:
-        status: the exit status of the command, or None if it is not known.
+        status: the command's exit status, or None if it is not known.
         started: whether the command was started, or None if it may have been.
         error: why the command was not run to its end, or None.
     """
@@ -150,7 +149,7 @@ class RemoteCommand:
             case _Phase.RUNNING:
                 self._typed += self._getty.wake(now)
                 if self._getty.has_taken_over:
-                    self._fail("the shell in the guest ended before the command", now)
+                    self._fail(_SHELL_ENDED, now)
             case _Phase.RESTORING:
                 self._leave(now)
             case _ if now >= self._give_up_at or self._getty.is_at_login:
@@ -170,6 +169,9 @@ class RemoteCommand:
             case _Phase.RUNNING if self._stops < len(_STOPS):
                 self._type(_STOPS[self._stops], now + _STOP_SECONDS)
                 self._stops += 1
+                self._getty.clear()
+            case _Phase.RUNNING if self._getty.is_at_login:  # that answers the last one
+                self._fail(_SHELL_ENDED, now)
             case _Phase.RUNNING:
                 self._phase = _Phase.OVER
                 self.error = GuestNotReady("the command in the guest does not stop")
@@ -194,16 +196,13 @@ class RemoteCommand:
 
     @property
     def _is_ours(self) -> bool:
-        """Whether the shell ends with the loader."""
+        """Whether the shell ends after the loader."""
         return self._login.has_logged_in
 
-    # ---- the loader, the script and their marks
-
     def _new_loading(self) -> None:
-        lines = guestscript.script_lines(
-            self._command, self._login.login, is_ours=self._is_ours
-        )
-        self._loading = Loading(self._mark, lines, replaces_shell=self._is_ours)
+        is_ours = self._is_ours
+        lines = script_lines(self._command, self._login.login, is_ours=is_ours)
+        self._loading = Loading(self._mark, lines, ends_shell=is_ours)
         self._stream = MarkedStream(self._mark)
         self._other_user = None
 
@@ -273,9 +272,9 @@ class RemoteCommand:
             case _Phase.LOADING:
                 self._fail("the guest lost a part of the script", now, "try it again")
             case _Phase.RUNNING:
-                settings = self._loading.settings or b"sane"
-                restore = guestscript.restoring_line(settings, self._mark)
-                self._type(restore + ENTER, now + _LEAVE_SECONDS)
+                if not self._is_ours:
+                    restore = restoring_line(self._loading.settings, self._mark)
+                    self._type(restore + ENTER, now + _LEAVE_SECONDS)
                 self._fail("the command ended the shell that ran it", now)
             case _:
                 self._leave(now)

@@ -19,25 +19,25 @@ class Loading:
     Args:
         mark: random letters and digits.
         lines: the script.
-        replaces_shell: whether the shell ends with the loader.
+        ends_shell: whether the shell ends after the loader.
 
     Attributes:
         deadline: when to call `wake`, on the caller's clock.
         has_failed: whether no acknowledgement has come.
         is_acknowledged: whether the loader has answered at all.
         is_complete: whether the last line has been typed.
-        settings: of the tty, as stty prints them; empty until the loader has told.
+        settings: of the tty, for stty.
     """
 
-    def __init__(self, mark: str, lines: list[bytes], *, replaces_shell: bool) -> None:
-        self._loader = guestscript.loader(mark, replaces_shell=replaces_shell)
+    def __init__(self, mark: str, lines: list[bytes], *, ends_shell: bool) -> None:
+        self._loader = guestscript.loader(mark, ends_shell=ends_shell)
         self._lines = lines
         self._sent = 0
         self._is_asked = False
         self._give_up_at = self.deadline = math.inf
         self.has_failed = False
         self.is_acknowledged = False
-        self.settings = b""
+        self.settings = b"sane"  # until the loader has told
 
     @property
     def is_complete(self) -> bool:

@@ -12,8 +12,10 @@ command.py tells what it is for.  The limits that shape it:
 * Whoever types the lines may be gone at any time.  So the loader gives up if nothing
   comes for a while: `read -t` does that, and where the shell has none (dash), the tty
   itself, which in its non-canonical mode ends a read after VTIME (termios(3)).
-* A shell that was logged in to is replaced (exec), so it ends with the loader, whether
-  there is still a client to log out or not.
+* The line that starts the loader in a shell that was logged in to also ends that shell,
+  whether there is still a client to log out or not.  The loader does not replace it
+  (exec), because that would put it into the process group of login(1) again, which
+  Ctrl-C ends where it waits for the shell (busybox with PAM).
 """
 
 import re
@@ -31,8 +33,8 @@ _LOADER = (
     """.${#c})g=1;p s;break;;esac;p a$n;done;"""
     """[ "$g" ]&&eval "$(printf %b "$c")";stty $s';printf "%s_%s\\n" MARK x"""
 )
-# A shell of ours keeps no history, and ends even where it could not be replaced.
-_OUR_SHELL = " unset HISTFILE;exec {};exit"
+# A shell of ours keeps no history, and ends after this line.
+_OUR_SHELL = " unset HISTFILE;{};exit"
 # A shell of somebody else goes on, and bash forgets this line.  A leading space does
 # that for fish, and for others if they are set so.
 _THEIR_SHELL = " {};{}"
@@ -68,19 +70,18 @@ _OUR_MISMATCH = '"$i" -a "$w" -a "$i" != "$w"'
 _THEIR_MISMATCH = '-z "$i" -o "$i" != "$w"'
 
 
-def loader(mark: str, *, replaces_shell: bool) -> bytes:
+def loader(mark: str, *, ends_shell: bool) -> bytes:
     """Return the line that reads and runs the script.
 
     It prints `MARK_r` and the tty's settings when it is ready, `MARK_a` and the number
     of the line that it waits for, for each line that it has read, `MARK_s` when it
-    begins to run the script, and `MARK_x` when it has ended, if the shell is still
-    there then.
+    begins to run the script, and `MARK_x` when it has ended.
 
     Args:
         mark: random letters and digits.
-        replaces_shell: whether the shell ends with the loader.
+        ends_shell: whether the shell ends after the loader.
     """
-    if replaces_shell:
+    if ends_shell:
         line = _OUR_SHELL.format(_LOADER)
     else:
         line = _THEIR_SHELL.format(_LOADER, _FORGET)

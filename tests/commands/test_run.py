@@ -4,6 +4,7 @@ import os
 import pwd
 import re
 import shutil
+import sys
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -20,6 +21,14 @@ from support.shell import Guest
 
 # A login and the pauses in which a prompt has to stand take seconds.
 PATIENCE = 60.0
+# A login(1) that waits for the shell, in the process group that the shell began in:
+# busybox's, if it uses PAM.
+LOGIN = """
+import signal, subprocess, sys
+for name in "INT", "QUIT":
+    signal.signal(getattr(signal, f"SIG{name}"), signal.SIG_DFL)
+subprocess.run(sys.argv[1:])
+"""
 SHELLS = {
     "bash": BASH,
     "dash": ("env", "PS1=# ", "dash", "-i"),
@@ -304,7 +313,11 @@ async def test_a_shell_of_another_user_is_logged_out_if_asked_for() -> None:
 # ---- full-screen programs
 
 
-EDITORS = {"vim.tiny": ("vim.tiny", "-n", "-u", "NONE"), "busybox": ("busybox", "vi")}
+# How they are started, and how they move the cursor when their insert mode is left.
+EDITORS = {
+    "vim.tiny": ("vim.tiny -n -u NONE", b"\x08"),
+    "busybox": ("busybox vi", b"\x1b[1;4H"),
+}
 
 
 @pytest.mark.parametrize("editor", EDITORS)
@@ -314,11 +327,11 @@ async def test_nothing_is_typed_into_an_editor(
     """In its insert mode, with what was written there."""
     if shutil.which(editor) is None:
         pytest.skip(f"no {editor}")
+    program, moved_left = EDITORS[editor]
     file = tmp_path / "notes"
     async with attached(bash) as console:
         await console.expect("# $")
-        command = f"cd {tmp_path}; {' '.join(EDITORS[editor])} notes"
-        await console.send(command.encode() + b"\r")
+        await console.send(f"cd {tmp_path}; {program} notes\r".encode())
         await console.expect(r"\[New|1/1")
         await console.send(b"ikept")
         await console.expect("(?s)k.*t")
@@ -326,7 +339,9 @@ async def test_nothing_is_typed_into_an_editor(
             await console.run("echo never", timeout=PATIENCE)
         assert caught.value.started is False
         await console.send(b"\x1b")
-        await console.receive()  # ESC and a key at once would be another key
+        shown = b""  # ESC and a key at once would be another key
+        while moved_left not in shown:
+            shown += await console.receive()
         await console.send(b":wq\r")
         await console.expect("# $", timeout=PATIENCE)
     assert file.read_text() == "kept\n"
@@ -347,7 +362,7 @@ async def test_a_script_of_which_the_rest_never_comes_is_not_run(
         await console.expect("Password: $")
         await console.send(PASSWORD.encode() + b"\r")
         await console.expect("[#] $")
-        await console.send(guestscript.loader("nc123", replaces_shell=True) + b"\r")
+        await console.send(guestscript.loader("nc123", ends_shell=True) + b"\r")
         await console.expect("nc123_r")
         lines = guestscript.script_lines(f"touch {file}", None, is_ours=True)
         for line in lines[:-1]:
@@ -381,7 +396,9 @@ async def test_bash_does_not_remember_what_was_typed(bash: str, control: str) ->
 async def test_a_command_that_ends_the_shell_above_it(guest: str) -> None:
     """And whoever was logged in is logged out."""
     async with attached(guest) as console:
-        with pytest.raises(GuestNotReady, match="ended before the command") as caught:
+        with pytest.raises(
+            GuestNotReady, match="ended the shell that ran it"
+        ) as caught:
             await console.run("kill -9 0", login=USER, password=PASSWORD)
         assert caught.value.started
         await console.send(b"\r")
@@ -414,6 +431,30 @@ async def test_time_is_over(bash: str, command: str) -> None:
         assert caught.value.started is True
         assert time.monotonic() - started >= 4
         assert await settings_of(console) == before
+
+
+async def test_an_interrupt_is_for_the_command_and_not_for_login(
+    shell: tuple[str, ...],
+) -> None:
+    output = b""
+
+    async def show(data: bytes) -> None:
+        nonlocal output
+        output += data
+
+    with login_over_websocket((sys.executable, "-c", LOGIN, *shell)) as url:
+        async with attached(url) as console:
+            with pytest.raises(novaconsole.TimedOut):
+                await console.run(
+                    "trap 'echo caught; exit' INT; echo begun; sleep 1000",
+                    login=USER,
+                    password=PASSWORD,
+                    timeout=6,
+                    show=show,
+                )
+            assert output == b"begun\ncaught\n"
+            await console.send(b"\r")
+            await console.expect("login: $", timeout=PATIENCE)
 
 
 async def test_it_is_cancelled_and_the_terminal_restored(bash: str) -> None:

@@ -69,7 +69,7 @@ class Guest:
 
     @property
     def loader(self) -> bytes:
-        return guestscript.loader(MARK, replaces_shell=self._is_ours)
+        return guestscript.loader(MARK, ends_shell=self._is_ours)
 
     def log_in(self) -> None:
         self.print(b"vm login: ")
@@ -372,6 +372,16 @@ def test_a_command_that_ignores_every_interrupt_is_given_up(prints: bytes) -> No
     assert guest.command.timeout_hint == (
         "attach without --run to stop it: it still runs in the guest"
     )
+
+
+def test_a_login_prompt_that_answers_the_last_interrupt_ends_the_command() -> None:
+    guest = loaded()
+    guest.print(mark("b"))
+    interrupt(guest)
+    while not guest.command.is_over:
+        guest.print(b"\r\nvm login: ")
+        guest.wait()
+    assert "the shell in the guest ended before" in str(guest.command.error)
 
 
 def test_an_interrupt_while_the_script_is_loaded_ends_the_loader() -> None:
