@@ -245,8 +245,11 @@ def _pytest_fault(arguments: Command) -> str | None:
                 settings.get_profile(value)
             except Exception as exc:  # noqa: BLE001 # of hypothesis
                 return str(exc)
-        elif option == "--timeout":
-            next(words)
+        elif option in ("--timeout", "-n"):
+            float(next(words))
+        elif option == "--dist":
+            if (distribution := next(words)) != "worksteal":
+                return f"{distribution} is not how .ci/run does it"
         elif option == "--ignore" or not word.startswith("-"):
             path = value or word
             if not (ROOT / path).exists():
