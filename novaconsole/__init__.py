@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from novaconsole._version import __version__ as __version__
 
 if TYPE_CHECKING:
-    from novaconsole.api import Completed as Completed
     from novaconsole.api import SerialConsole as SerialConsole
     from novaconsole.api import connect as connect
     from novaconsole.console.connect import ConnectOptions as ConnectOptions
@@ -22,11 +21,13 @@ if TYPE_CHECKING:
     from novaconsole.errors import UsageError as UsageError
     from novaconsole.guest.expect import Match as Match
     from novaconsole.network.target import TLSOptions as TLSOptions
+    from novaconsole.remote.process import Process as Process
+    from novaconsole.remote.run import Completed as Completed
     from novaconsole.websocket.close import CloseReason as CloseReason
 
 
 _HOMES = {
-    "api": ("Completed", "SerialConsole", "connect"),
+    "api": ("SerialConsole", "connect"),
     "websocket.close": ("CloseReason",),
     "errors": (
         "CloudError",
@@ -40,6 +41,8 @@ _HOMES = {
     "console.connect": ("ConnectOptions",),
     "guest.expect": ("Match",),
     "network.target": ("TLSOptions",),
+    "remote.process": ("Process",),
+    "remote.run": ("Completed",),
 }
 
 

@@ -10,10 +10,8 @@ of `errors.py`, never in an exception group.  docs/api.md is the guide.
 
 import math
 import os
-import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
 
 import trio
 
@@ -33,33 +31,19 @@ from novaconsole.errors import (
     CloudError,
     ConnectionLost,
     TimedOut,
-    UsageError,
     in_words,
 )
-from novaconsole.guest.command import RemoteCommand
 from novaconsole.guest.expect import Match, OutputBuffer, Patterns
 from novaconsole.guest.login import LoginDialogue
 from novaconsole.guest.screen import ScreenUse
 from novaconsole.network.target import Target, TLSOptions, is_url
-from novaconsole.runner import Show, run_to_end
+from novaconsole.remote.process import Process
+from novaconsole.remote.run import Completed, Show, remote_command, run_to_end
 from novaconsole.websocket.close import CloseReason
 from novaconsole.websocket.connection import Connection
 
 _LATEST_BYTES = 4096  # enough to see what uses the screen
 _CONSOLE_LOG_SECONDS = 5.0
-
-
-@dataclass(frozen=True)
-class Completed:
-    """A command that has ended in the guest.
-
-    Attributes:
-        status: its exit status.
-        output: what it printed, standard error included.
-    """
-
-    status: int
-    output: bytes
 
 
 class SerialConsole:
@@ -165,6 +149,39 @@ class SerialConsole:
             f"look at the last output: {self._output.tail!r}",
         )
 
+    @asynccontextmanager
+    async def process(
+        self,
+        command: str,
+        *,
+        login: str | None = None,
+        password: str | None = None,
+        force_login: bool = False,
+        stdin: bool = True,
+    ) -> AsyncIterator[Process]:
+        """Run a command in the guest's shell; stop it on leaving, if it still runs.
+
+        The guest may be booting, at its login prompt, or at a shell that was left
+        open.  `guest/command.py` explains how it is done and what is left unchanged.
+        Every byte value passes both ways, and at once.
+
+        Args:
+            command: for the user's shell.
+            login: user to run it as.  If the guest asks for a login, this user is
+                logged in, and logged out again.  A shell of another user is refused.
+            password: for the login.
+            force_login: whether to log a shell of another user out instead.
+            stdin: whether `Process.stdin` is the command's input; else it is /dev/null.
+
+        Raises:
+            UsageError: the command contains a NUL.
+        """
+        screen = await self._screen_use(_CONSOLE_LOG_SECONDS)
+        dialogue = LoginDialogue(login, password, trio.current_time(), screen)
+        remote = remote_command(command, dialogue, force_login, stdin)
+        async with Process(self, remote).running() as process:
+            yield process
+
     async def run(
         self,
         command: str,
@@ -173,20 +190,18 @@ class SerialConsole:
         password: str | None = None,
         force_login: bool = False,
         timeout: float = math.inf,
+        stdin: bytes | AsyncIterable[bytes] | None = None,
         show: Show | None = None,
     ) -> Completed:
         """Run a command in the guest's shell, as `ssh host command` does.
 
-        The guest may be booting, at its login prompt, or at a shell that was left
-        open.  `guest/command.py` explains how it is done and what is left unchanged.
-
         Args:
-            command: for the user's shell; its standard input is /dev/null.
-            login: user to run it as.  If the guest asks for a login, this user is
-                logged in, and logged out again.  A shell of another user is refused.
+            command: as for `process`.
+            login: as for `process`, like the next two.
             password: for the login.
-            force_login: whether to log a shell of another user out instead.
+            force_login: whether to log a shell of another user out.
             timeout: seconds for everything; then the command is interrupted.
+            stdin: the command's standard input; None for /dev/null.
             show: called with the output as it arrives; None collects it.
 
         Raises:
@@ -198,32 +213,19 @@ class SerialConsole:
 
         The attribute `started` of these errors says whether the command had begun.
         """
-        if "\0" in command:
-            raise UsageError("a command cannot contain NUL")
-        collected = bytearray()
-
-        async def collect(data: bytes) -> None:
-            collected.extend(data)
-
         deadline = trio.current_time() + timeout
-        screen = await self._screen_use(timeout)
+        screen = await self._screen_use(min(timeout, _CONSOLE_LOG_SECONDS))
         dialogue = LoginDialogue(login, password, trio.current_time(), screen)
-        mark = f"nc{secrets.token_hex(8)}"
-        status = await run_to_end(
-            self,
-            RemoteCommand(command, mark, dialogue, force_login),
-            show or collect,
-            deadline=deadline,
-            timeout=timeout,
-        )
-        return Completed(status, bytes(collected))
+        remote = remote_command(command, dialogue, force_login, stdin is not None)
+        async with Process(self, remote).running(stdin) as process:
+            return await run_to_end(process, show, deadline=deadline, timeout=timeout)
 
-    async def _screen_use(self, timeout: float) -> ScreenUse:
+    async def _screen_use(self, patience: float) -> ScreenUse:
         """What has used the guest's screen, as far as that can be found out in time."""
         screen = ScreenUse()
         if not self._latest:
             with (
-                trio.move_on_after(min(timeout, _CONSOLE_LOG_SECONDS)),
+                trio.move_on_after(patience),
                 suppress(CloudError),
             ):
                 log = await self._console_log()

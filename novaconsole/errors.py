@@ -111,6 +111,15 @@ class OutputFailed(NovaConsoleError):
         return cls(f"cannot write the output: {reason.strerror}")
 
 
+class InputFailed(NovaConsoleError):
+    """Standard input could not be read."""
+
+    @classmethod
+    def because(cls, reason: OSError) -> Self:
+        """The error for a read that failed."""
+        return cls(f"cannot read the input: {reason.strerror}")
+
+
 class CloudError(NovaConsoleError):
     """The cloud could not be reached or refused the request."""
 

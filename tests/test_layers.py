@@ -37,8 +37,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "console": {"cloud", "websocket", "network", "terminal"},
 }
 MAY_IMPORT["session"] = {*MAY_IMPORT}
-MAY_IMPORT["runner"] = {"guest"}
-MAY_IMPORT["api"] = {"console", "guest", "cloud", "websocket", "network", "runner"}
+MAY_IMPORT["remote"] = {"guest"}
+MAY_IMPORT["api"] = {"console", "guest", "cloud", "websocket", "network", "remote"}
 MAY_IMPORT["commands"] = {*MAY_IMPORT}
 # Of what is below the commands, the command line knows the types that it hands on.
 MAY_IMPORT["cli"] = {*MAY_IMPORT}

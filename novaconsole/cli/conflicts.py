@@ -127,7 +127,7 @@ RULES: tuple[Rule, ...] = (
         "--run",
         ("--until", "--read-only", "--reconnect", "--history", "--log", "--record"),
     ),
-    Excludes("--stdin", ("--run", "--read-only")),
+    Excludes("--stdin", ("--read-only",)),
     Excludes("--cacert", ("--insecure",)),
     Requires("--key", ("--cert",)),
     ExactlyOne(

@@ -300,7 +300,7 @@ class Options:
         _option(
             "-i",
             "--stdin",
-            help="Read standard input also with --until.",
+            help="Read standard input also with --run and --until.",
             group=_UNATTENDED,
         ),
     ] = False

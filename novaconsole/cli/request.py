@@ -108,6 +108,7 @@ def _run_request(
         login=options.login,
         password=guest_password(options),
         force_login=options.force_login,
+        stdin=options.stdin,
         timeout=math.inf if options.timeout is None else options.timeout,
         wait=options.wait,
     )

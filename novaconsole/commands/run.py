@@ -1,7 +1,7 @@
 """Run one command in the guest: its output is ours, and so is its exit status."""
 
 import math
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
@@ -11,11 +11,19 @@ from novaconsole.api import open_serial_console
 from novaconsole.console.connect import ConnectOptions
 from novaconsole.console.outcome import Outcome, Reason
 from novaconsole.console.source import ConsoleLocation, ConsoleSource, open_source
-from novaconsole.errors import NovaConsoleError, OutputFailed, TimedOut, in_words
+from novaconsole.errors import (
+    InputFailed,
+    NovaConsoleError,
+    OutputFailed,
+    TimedOut,
+    in_words,
+)
 from novaconsole.terminal.notices import Notices, Verbosity
 from novaconsole.terminal.prompt import ask_from_thread
 from novaconsole.terminal.signals import TERMINAL_SIGNALS, received_signals
-from novaconsole.terminal.stdio import open_stdio, terminal_size
+from novaconsole.terminal.stdio import Stdio, open_stdio, terminal_size
+
+_UNREAD = "standard input is not read; -i gives it to the command"
 
 
 @dataclass(frozen=True)
@@ -29,6 +37,7 @@ class RunRequest:
         login: user to run it as, or None for the user who is logged in.
         password: for the login, or None.
         force_login: whether to log out a shell of another user.
+        stdin: whether standard input is the command's; else that is empty.
         timeout: seconds for everything together; infinity for no limit.
         wait: whether to wait until the server is running.
     """
@@ -40,6 +49,7 @@ class RunRequest:
     login: str | None = None
     password: str | None = field(default=None, repr=False)
     force_login: bool = False
+    stdin: bool = False
     wait: bool = False
 
     kind: ClassVar[Literal["run"]] = "run"
@@ -92,7 +102,7 @@ async def run_command(request: RunRequest, notices: Notices) -> int:
                     request.location, terminal_size(), ask_from_thread
                 ) as source:
                     status = await _attach_and_run(
-                        request, source, notices, show, attached
+                        request, source, notices, stdio, show, attached
                     )
             except NovaConsoleError as exc:
                 if not attached.is_set():
@@ -108,6 +118,7 @@ async def _attach_and_run(
     request: RunRequest,
     source: ConsoleSource,
     notices: Notices,
+    stdio: Stdio,
     show: Callable[[bytes], Awaitable[None]],
     attached: trio.Event,
 ) -> int:
@@ -121,12 +132,15 @@ async def _attach_and_run(
                 attached.set()
                 notices.event("attached", title=console.title, url=console.url)
                 notices.say(f"connected to: {console.title}", Verbosity.VERBOSE)
+                if not request.stdin and stdio.piped and stdio.piped.holds_data:
+                    notices.say(_UNREAD)
                 completed = await console.run(
                     request.command,
                     login=request.login,
                     password=request.password,
                     force_login=request.force_login,
                     timeout=max(0, deadline - trio.current_time()),
+                    stdin=_received(stdio) if request.stdin else None,
                     show=show,
                 )
     except trio.TooSlowError:
@@ -134,3 +148,14 @@ async def _attach_and_run(
     except TimedOut as exc:
         raise TimedOut.of_command(exc.started, request.timeout, exc.hint) from None
     return completed.status
+
+
+async def _received(stdio: Stdio) -> AsyncIterator[bytes]:
+    """Read standard input to its end; on a terminal, by lines, as they are typed."""
+    source = stdio.piped or stdio.keyboard
+    assert source is not None
+    try:
+        while data := await source.receive_some():
+            yield data
+    except OSError as exc:
+        raise InputFailed.because(exc) from exc

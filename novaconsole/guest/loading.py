@@ -3,6 +3,7 @@
 import math
 import re
 
+from novaconsole.errors import GuestNotReady
 from novaconsole.guest import script as guestscript
 from novaconsole.guest.login import CTRL_C, ENTER
 
@@ -23,7 +24,7 @@ class Loading:
 
     Attributes:
         deadline: when to call `wake`, on the caller's clock.
-        has_failed: whether no acknowledgement has come.
+        error: why it is of no use to wait any more, or None.
         is_acknowledged: whether the loader has answered at all.
         is_complete: whether the last line has been typed.
         settings: of the tty, for stty.
@@ -35,7 +36,7 @@ class Loading:
         self._sent = 0
         self._is_asked = False
         self._give_up_at = self.deadline = math.inf
-        self.has_failed = False
+        self.error: GuestNotReady | None = None
         self.is_acknowledged = False
         self.settings = b"sane"  # until the loader has told
 
@@ -51,7 +52,10 @@ class Loading:
     def wake(self, now: float) -> bytes:
         """Return what makes the loader repeat itself; to be called at the deadline."""
         if now >= self._give_up_at:
-            self.has_failed = True
+            self.error = GuestNotReady(
+                "the guest shows a shell prompt but does not answer like a shell",
+                "attach without --run to see what is there",
+            )
             return CTRL_C
         self._is_asked = True
         self.deadline = now + _REPEAT_SECONDS
@@ -73,6 +77,12 @@ class Loading:
         self._sent = number + 1
         self._is_asked = False
         return self._type(self._lines[number], now)
+
+    def early_end(self) -> GuestNotReady:
+        """Return the error for a loader that has ended before the script began."""
+        if not self.is_acknowledged:
+            return GuestNotReady("the guest has no sh, stty or printf")
+        return GuestNotReady("the guest lost a part of the script", "try it again")
 
     def _type(self, line: bytes, now: float) -> bytes:
         self._give_up_at = now + _SECONDS

@@ -13,15 +13,12 @@ the pauses between them grow.  Into a full-screen program (screen.py) nothing is
 All times are on the caller's clock, which calls `wake` when `deadline` has come.
 """
 
-import codecs
 import re
 
 from novaconsole.errors import NO_ANSWER_HINT, GuestNotReady
+from novaconsole.guest.recent import RecentOutput
 from novaconsole.guest.screen import ScreenUse
 from novaconsole.guest.script import typed_line
-from novaconsole.vt.line import EDITS, ScreenLine
-from novaconsole.vt.parser import ControlSequence
-from novaconsole.vt.text import TextFilter
 
 _QUIET_SECONDS = 0.4  # a line is taken for a prompt if nothing follows for so long
 _OVERDUE_SECONDS = 5.0  # a guest that is never quiet is looked at nevertheless
@@ -33,21 +30,14 @@ _LOGOUTS = 4
 _LOGIN_SECONDS = 60.0  # the limit of login(1), which may look up the user for long
 _SCREEN_QUIET_SECONDS = 10.0  # the menu of a boot loader counts seconds
 _SCREEN_SECONDS = 60.0
-_KEPT_CHARACTERS = 4096
 _SHOWN_CHARACTERS = 80
 
 ENTER, CTRL_C = b"\r", b"\x03"
-_CLEAR_LINE = b"\x15"
+# A script that has lost its client (script.py) ends with a line that it does not know,
+# and knows no CR.
+_CLEARED_LINES = (b"\x15\r", b"\x15\n")
 # A shell with stopped jobs refuses to exit at first, but not to be replaced.
 _EXITS = (b" exit", b" exec true")
-# BEL stays: a guest that only beeps has answered.
-_KEPT_CONTROLS = b"\a\b\t\n\r"
-_EDIT = re.compile(r"\x1b\[[0-9]*[@-~]")
-_NUMBER = re.compile(rb"[0-9]{0,9}")
-# A kernel message (printk.time), which may come in the middle of a line.
-_MESSAGE = re.compile(r"\[ *\d+\.\d{6}\] [^\n]*\n")
-_UNFINISHED_MESSAGE = re.compile(r"\[[ \d.]*(\]( [^\n]*)?)?$")
-_LOGIN = re.compile(r"(?<!last )login: ?$", re.IGNORECASE)
 _PASSWORD = re.compile(r"(password|passwort)[^:]*: ?$", re.IGNORECASE)
 # fish's has a user, a host and a `>`, which many other programs have, too.
 _SHELL = re.compile(r"([#$\u276f]|(?<!\d)%|^[^\s<>]+@[^<>]+>) ?$")
@@ -56,48 +46,6 @@ _BOOT_LOADER = re.compile(r"^(grub|grub rescue|=|u-boot|loader|ok)> ?$", re.IGNO
 _COUNTDOWN = re.compile(r"autoboot", re.IGNORECASE)  # any key would stop it
 _ECHO = {"^U"}  # of the Ctrl-U, by the tty; not an answer
 _DIGITS = re.compile(r"\d+")
-
-
-class RecentOutput:
-    """The latest text that a guest has printed, without kernel messages."""
-
-    def __init__(self) -> None:
-        self._filter = TextFilter(_KEPT_CONTROLS, EDITS, _kept_edit)
-        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
-        self._kept = ""
-
-    def feed(self, data: bytes) -> None:
-        """Take what the guest has sent."""
-        text = self._kept + self._decoder.decode(self._filter.feed(data))
-        self._kept = _MESSAGE.sub("", text)[-_KEPT_CHARACTERS:]
-
-    def clear(self) -> None:
-        """Forget what was printed until now."""
-        self._kept = ""
-
-    @property
-    def text(self) -> str:
-        """All that is kept, up to a kernel message that has begun."""
-        return _EDIT.sub("", _UNFINISHED_MESSAGE.sub("", self._kept))
-
-    @property
-    def line(self) -> str:
-        """The line that the cursor is in, up to the cursor."""
-        line = ScreenLine()
-        line.feed(_UNFINISHED_MESSAGE.sub("", self._kept).rpartition("\n")[2])
-        return line.text_before_cursor
-
-    @property
-    def is_at_login(self) -> bool:
-        """Whether the text ends with a login prompt."""
-        return _LOGIN.search(self.line) is not None
-
-
-def _kept_edit(sequence: ControlSequence) -> bytes:
-    """Return a sequence in the form that `ScreenLine` carries out, or nothing."""
-    if _NUMBER.fullmatch(sequence.parameters):
-        return b"\x1b[" + sequence.parameters + sequence.final
-    return b""
 
 
 class LoginDialogue:
@@ -194,7 +142,7 @@ class LoginDialogue:
         elif _OPEN_QUOTE.search(line):
             self._knock(CTRL_C, line, now)
         elif not self.has_logged_in or now >= self._typed_at + _LOGIN_SECONDS:
-            self._knock(_CLEAR_LINE + ENTER, line, now)
+            self._knock(_CLEARED_LINES[self._knocks % 2], line, now)
         elif self._password_typed and now >= self._typed_at + _OVERDUE_SECONDS:
             self._knock(ENTER, line, now)  # a message may hide the prompt
         else:
@@ -217,6 +165,15 @@ class LoginDialogue:
         keys = _EXITS[min(self._logouts, 1)]
         self._logouts += 1
         self._type(keys + ENTER, now, _OVERDUE_SECONDS)
+
+    def other_user(self, user: str) -> GuestNotReady:
+        """Return the error for the shell of a user who was not asked for."""
+        return GuestNotReady(
+            f"the shell in the guest is that of {user!r}, not of {self.login!r}",
+            "check what is run there at login"
+            if self.has_logged_in
+            else "log out there first, or add --force-login to have it logged out",
+        )
 
     def _type(self, data: bytes, now: float, patience: float) -> None:
         """Type, and wait at most so many seconds before the next step."""

@@ -11,8 +11,14 @@ it together in the guest.
 | `a` and a number | loader | waits for the line with this number |
 | `s` | loader | the script is whole and begins |
 | `w` and a user | script | the shell is another user's; the command is not run |
-| `b` | script | the command's output begins |
-| `e` and a number | script | the output has ended, with this exit status |
+| `j` and a number | script | the command is ready to begin, as this process |
+| `b` | script | the command begins |
+| `n` | script | the answer to an empty line |
+| `+` and a number | script | so many bytes of input have been passed on, in all |
+| `.` and a number | script | so many bytes of output came before this mark |
+| `g` | script | nothing has come for long, so the command is stopped |
+| `e` and a number | script | the command has ended, with this exit status |
+| `z` | script | the output has ended |
 | `x` | interactive shell | the loader has ended |
 """
 
@@ -35,8 +41,6 @@ class Mark:
 
 class MarkedStream:
     """Takes bytes in any pieces, and yields output and marks in order.
-
-    The tty puts a CR before each LF; that one is taken away again, and no other.
 
     Args:
         word: the random word.
@@ -64,13 +68,13 @@ class MarkedStream:
             yield self._take_output(size)
 
     def _held(self) -> int:
-        """How many bytes at the end may be the beginning of a mark or of CR LF."""
+        """How many bytes at the end may be the beginning of a mark."""
         for size in range(min(len(self._mark) - 1, len(self._stream)), 0, -1):
             if self._stream.endswith(self._mark[:size]):
                 return size
-        return int(self._stream.endswith(b"\r"))
+        return 0
 
     def _take_output(self, size: int) -> bytes:
         output = bytes(self._stream[:size])
         del self._stream[:size]
-        return output.replace(b"\r\n", b"\n")
+        return output

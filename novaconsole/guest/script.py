@@ -7,8 +7,8 @@ command.py tells what it is for.  The limits that shape it:
   as to sh.  It is echoed, so it must not contain a whole mark: printf puts marks
   together.
 * The script follows with the echo off.  Some bytes mean something to a tty, so it is
-  sent as short lines in which every special byte is written in octal, for printf's
-  `%b`.  The lines are numbered, because one may be lost or be sent twice.
+  sent as short lines in which every such byte is written in octal, for printf's `%b`.
+  The lines are numbered, because one may be lost or be sent twice.
 * Whoever types the lines may be gone at any time.  So the loader gives up if nothing
   comes for a while: `read -t` does that, and where the shell has none (dash), the tty
   itself, which in its non-canonical mode ends a read after VTIME (termios(3)).
@@ -21,8 +21,10 @@ command.py tells what it is for.  The limits that shape it:
 import re
 import shlex
 
-_LINE_BYTES = 500
-_SPECIAL = re.compile(rb"[^A-Za-z0-9_/=:-]")
+SILENCE_SECONDS = 25  # of the client; VTIME has no more than 25.5
+
+_LINE_BYTES = 1000
+_SPECIAL = re.compile(rb"[^ -~]|\\")
 
 _LOADER = (
     """sh -c 's=$(stty -g);trap "stty $s;exit" INT;"""
@@ -43,20 +45,78 @@ _FORGET = (
     """history -d $(history 1|(read n x;echo ${n%%\\*}));;esac'"""
 )
 
-# Descriptor 4 carries the status past the pipe.  The traps keep these shells alive when
-# the command is interrupted.  Kernel messages are kept off the console meanwhile, if
-# the user may do that, because they would be taken for output.
-_SCRIPT = """\
-stty icanon
-trap : INT QUIT
+# The line carries bytes from here on, and no key means anything any more.  Descriptor 3
+# is the tty.  Kernel messages are kept off the console meanwhile, if the user may do
+# that, because they would be taken for output.
+_BEGIN = """\
+stty raw -echo min 0 time TENTHS
 { k=$(cat /proc/sys/kernel/printk) && echo 1 >/proc/sys/kernel/printk
 } 2>/dev/null || k=
-p b
-exec 3>&1
-e=$(trap : INT QUIT; { { trap : INT QUIT
-"${SHELL:-/bin/sh}" -c COMMAND </dev/null 2>&1 3>&- 4>&-
-echo $? >&4; } | (trap '' INT QUIT; exec cat >&3 4>&-); } 4>&1)
-p "e$e"; p "e$e"
+exec 3>&1 2>/dev/null
+trap : TERM
+p() { printf '%s_%s\\n' MARK "$1" >&3; }
+"""
+# Carries out what is typed, line by line (channel.py).  If nothing comes any more, the
+# client has gone, and what it began is ended.
+_LISTEN = """\
+g() { kill -$1 -$j || kill -$1 $j; }
+j=
+r() {
+trap '' PIPE TERM
+while read -r w v x; do case $w in
+'') p n;;
+j) j=$v; printf '1\\n\\n';;
+d) echo $v; d $v;;
+b) echo $v; printf %b "$x";;
+e) exec >/dev/null;;
+k) g $v;;
+q) return;;
+*) break;;
+esac; done
+p g
+[ $j ] && { g HUP; sleep 1; g TERM; sleep 1; g KILL; }
+kill -TERM 0
+}
+"""
+# Passes input on, and says how much it has passed on: the client sends no more than
+# fits into the pipe to here, so that `r` never has to wait.
+_FEED = """\
+f=
+echo | dd bs=1 count=1 iflag=fullblock >/dev/null && f=1
+d() { if [ $f ]; then dd bs=$1 count=1 iflag=fullblock; else dd bs=1 count=$1; fi; }
+s() {
+trap '' PIPE
+t=-1
+while read -r v && d $v; do t=$((t+v)); p +$t; done
+}
+"""
+# The command, in a session of its own where the guest has setsid: it can be ended with
+# all that it has started, and can neither read nor write the line as its tty.
+_RUN = """\
+c() {
+sh -c 'm() { printf "%s_%s\\n" MARK "$1" >&3; }
+m j$$; m j$$
+read x || exit
+m b
+s=setsid; command -v $s >/dev/null || s=
+exec $s "$0" -c "$1" INPUT2>&1 3>&-' "${SHELL:-/bin/sh}" COMMAND
+e=$?
+p e$e; p e$e
+}
+"""
+# Each piece of output is followed by a mark with its length, if dd tells it: what else
+# is printed to the console meanwhile is noticed by that.
+_SHOW = """\
+o() {
+while n=$(LC_ALL=C dd bs=8192 count=1 2>&1 >&3); do
+set -- $n
+[ $1 = 0+0 ] && break
+p .$7
+done
+p z; p z
+}
+"""
+_END = """\
 [ "$k" ] && echo "$k" >/proc/sys/kernel/printk
 stty "$s"
 """
@@ -98,33 +158,45 @@ def restoring_line(settings: bytes, mark: str) -> bytes:
     return b" stty %b;%b" % (settings, _FORGET.replace("MARK", mark).encode())
 
 
-def script_lines(command: str, login: str | None, *, is_ours: bool) -> list[bytes]:
+def script_lines(
+    command: str, mark: str, login: str | None, *, is_ours: bool, has_stdin: bool
+) -> list[bytes]:
     """Return the script that runs a command, as lines for the loader.
 
-    It prints `MARK_b` before the command's output, and after it `MARK_e` and the exit
-    status, twice.  If it runs as another user than asked for, it prints only `MARK_w`
-    and the name of that user.
+    channel.py tells what the script prints and takes.  If it runs as another user than
+    asked for, it prints only `MARK_w` and the name of that user.
 
     Args:
         command: a command line for the user's shell; it must not contain NUL.
+        mark: as for `loader`.
         login: the user to run it as, or None if any will do.
         is_ours: whether the shell is there because this user was logged in.
+        has_stdin: whether the command's standard input is sent to it, or /dev/null.
     """
-    script = _SCRIPT.replace("COMMAND", shlex.quote(command))
+    run = _RUN.replace("INPUT", "" if has_stdin else "</dev/null ")
+    script = _BEGIN + _LISTEN + run + _SHOW
+    script += _FEED + "r | s | c | o\n" if has_stdin else "r | c | o\n"
+    script = script.replace("TENTHS", str(SILENCE_SECONDS * 10))
+    script = script.replace("MARK", mark).replace("COMMAND", shlex.quote(command))
     if login is not None:
         mismatch = _OUR_MISMATCH if is_ours else _THEIR_MISMATCH
         check = _CHECK_USER.replace("MISMATCH", mismatch)
         script = check.replace("USER", shlex.quote(login)) + script
-    data = script.encode(errors="surrogateescape")
-    encoded = _SPECIAL.sub(lambda match: b"\\0%03o" % match[0][0], data)
+    data = (script + _END).encode(errors="surrogateescape")
+    encoded = octal(data)
     starts = range(0, len(encoded), _LINE_BYTES)
+    lines = [encoded[start : start + _LINE_BYTES] for start in starts]
+    # A space at the end of a line is not read.
+    lines = [re.sub(rb" $", rb"\\0040", line) for line in lines]
     return [
-        *(
-            b"%d:%b" % (number, encoded[start : start + _LINE_BYTES])
-            for number, start in enumerate(starts)
-        ),
-        b".%d" % len(encoded),
+        *(b"%d:%b" % (number, line) for number, line in enumerate(lines)),
+        b".%d" % sum(map(len, lines)),
     ]
+
+
+def octal(data: bytes) -> bytes:
+    """Write what means something to a tty in octal, for printf's `%b`."""
+    return _SPECIAL.sub(lambda match: b"\\0%03o" % match[0][0], data)
 
 
 def typed_line(text: str) -> bytes:

@@ -24,7 +24,12 @@ from typing import Protocol
 import trio
 
 from novaconsole.terminal.fd import reopen
-from novaconsole.terminal.tty import Terminal, open_controlling_terminal, open_terminal
+from novaconsole.terminal.tty import (
+    Terminal,
+    has_waiting,
+    open_controlling_terminal,
+    open_terminal,
+)
 
 _READ_BYTES = 64 * 1024
 _SHARED_WRITE_BYTES = 512  # _POSIX_PIPE_BUF
@@ -80,6 +85,16 @@ class RedirectedInput:
     def __init__(self, fd: int) -> None:
         self._fd = fd
         self._is_file = stat.S_ISREG(os.fstat(fd).st_mode)
+
+    @property
+    def holds_data(self) -> bool:
+        """Whether this is a pipe or a file with data that was not read yet."""
+        if self._is_file:
+            end = os.fstat(self._fd).st_size
+            return os.lseek(self._fd, 0, os.SEEK_CUR) < end
+        if not stat.S_ISFIFO(os.fstat(self._fd).st_mode):
+            return False
+        return has_waiting(self._fd)
 
     async def receive_some(self, max_bytes: int = _READ_BYTES) -> bytes:
         """Wait for data; an empty result is the end."""

@@ -281,3 +281,8 @@ def _controlling_terminal() -> str:
 def set_size(fd: int, size: os.terminal_size) -> None:
     """Set the size of a pty."""
     termios.tcsetwinsize(fd, (size.lines, size.columns))
+
+
+def has_waiting(fd: int) -> bool:
+    """Whether a terminal or pipe holds input that can be read at once."""
+    return any(fcntl.ioctl(fd, termios.FIONREAD, bytes(4)))

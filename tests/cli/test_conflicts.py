@@ -117,7 +117,6 @@ def test_the_table_has_the_documented_conflicts() -> None:
         ("--quiet", "--debug"),
         *(("--run", other) for other in ("--until", "--read-only", "--reconnect")),
         *(("--run", other) for other in ("--history", "--log", "--record")),
-        ("--stdin", "--run"),
         ("--stdin", "--read-only"),
         ("--cacert", "--insecure"),
         ("--demo", "--check"),

@@ -364,7 +364,9 @@ async def test_a_script_of_which_the_rest_never_comes_is_not_run(
         await console.expect("[#] $")
         await console.send(guestscript.loader("nc123", ends_shell=True) + b"\r")
         await console.expect("nc123_r")
-        lines = guestscript.script_lines(f"touch {file}", None, is_ours=True)
+        lines = guestscript.script_lines(
+            f"touch {file}", "nc123", None, is_ours=True, has_stdin=False
+        )
         for line in lines[:-1]:
             await console.send(line + b"\r")
         await console.expect(f"nc123_a{len(lines) - 1}")
@@ -393,25 +395,21 @@ async def test_bash_does_not_remember_what_was_typed(bash: str, control: str) ->
 # ---- the way out
 
 
-async def test_a_command_that_ends_the_shell_above_it(guest: str) -> None:
-    """And whoever was logged in is logged out."""
+async def test_a_command_that_kills_its_process_group(guest: str) -> None:
+    """Nothing of the script is in it; and whoever was logged in is logged out."""
     async with attached(guest) as console:
-        with pytest.raises(
-            GuestNotReady, match="ended the shell that ran it"
-        ) as caught:
-            await console.run("kill -9 0", login=USER, password=PASSWORD)
-        assert caught.value.started
+        done = await console.run("kill -9 0", login=USER, password=PASSWORD)
+        assert done.status == 128 + 9
         await console.send(b"\r")
         await console.expect("login: $", timeout=PATIENCE)
 
 
-async def test_a_command_that_ends_the_loader_of_a_shell_that_was_left_open(
-    bash: str,
-) -> None:
+async def test_a_command_that_ends_the_shell_above_it(bash: str) -> None:
     async with attached(bash) as console:
         before = await settings_of(console)
-        with pytest.raises(GuestNotReady, match="ended the shell that ran it"):
-            await console.run("kill -9 0")
+        with pytest.raises(GuestNotReady, match="ended the shell that") as caught:
+            await console.run("kill -9 $PPID; exec sleep 1")
+        assert caught.value.started
         assert await settings_of(console) == before
 
 

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from novaconsole.guest.login import LoginDialogue, RecentOutput
+from novaconsole.guest.login import LoginDialogue
+from novaconsole.guest.recent import RecentOutput
 from novaconsole.guest.screen import ScreenUse
 from support.pieces import CUTS, cut, thorough
 

@@ -1,0 +1,1 @@
+"""Commands that run in a guest, with their input and output."""
