@@ -6,8 +6,8 @@ wait for the reader of the output and the last for the network, and the script i
 guest must be told meanwhile that this program is there (guest/liveness.py).
 """
 
-from collections.abc import AsyncIterable, AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator
+from contextlib import aclosing, asynccontextmanager, nullcontext
 from typing import Protocol
 
 import trio
@@ -44,7 +44,8 @@ class Process:
         self._console, self._command = console, command
         self._output = bytearray()
         self._is_read = True  # the output, by somebody
-        self._has_ended = False
+        self._has_ended = False  # for the caller
+        self._is_done = trio.Event()
         self._failure: Exception | None = None
         self._changed = trio.lowlevel.ParkingLot()
         self._driving = trio.CancelScope(shield=True)
@@ -149,7 +150,7 @@ class Process:
             try:
                 data = await self._console.receive()
             except ConnectionLost as exc:
-                self._end(exc)
+                self._finish(exc)
                 return
             self._command.feed(data, trio.current_time())
             self._announce()
@@ -171,10 +172,10 @@ class Process:
                 try:
                     await self._console.send(typed)
                 except ConnectionLost as exc:
-                    self._end(exc)
+                    self._finish(exc)
                     return
             elif self._command.is_over:
-                self._end(None)
+                self._finish(None)
                 return
             else:
                 await self._changed.park()
@@ -186,9 +187,13 @@ class Process:
 
     async def _feed(self, stdin: AsyncIterable[bytes]) -> None:
         """Give the command its input; a failure to get that ends everything."""
+        closing = (
+            aclosing(stdin) if isinstance(stdin, AsyncGenerator) else nullcontext()
+        )
         try:
-            async for data in stdin:
-                await self.stdin.send_all(data)
+            async with closing:
+                async for data in stdin:
+                    await self.stdin.send_all(data)
         except trio.BrokenResourceError:
             return  # the command takes no more
         except Exception as exc:  # noqa: BLE001 # raised by wait()
@@ -201,13 +206,18 @@ class Process:
         self._has_ended = True
         self._changed.unpark_all()
 
+    def _finish(self, failure: ConnectionLost | None) -> None:
+        """Nothing more can be done."""
+        self._is_done.set()
+        self._end(failure)
+
     async def _close(self) -> None:
         """Stop the command, if it runs, and clean up after it."""
         self._close_output()
-        if not self._command.is_over:
+        if not self._is_done.is_set():
             with trio.move_on_after(_CLOSE_SECONDS, shield=True):
                 self.interrupt()
-                await self.wait_end()
+                await self._is_done.wait()
 
     @asynccontextmanager
     async def running(

@@ -1,7 +1,10 @@
 """With nova's real serial proxy, qemu's serial port, and a login in the guest."""
 
+import io
 import os
+import random
 import subprocess
+import tarfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +16,18 @@ Run = Callable[..., tuple[int, bytes, bytes]]
 
 # The first test starts everything, which takes half a minute on a busy machine.
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(300)]
+
+
+def _archive() -> bytes:
+    file = io.BytesIO()
+    with tarfile.open(fileobj=file, mode="w") as archive:
+        info = tarfile.TarInfo("file")
+        info.size = 5
+        archive.addfile(info, io.BytesIO(b"text\n"))
+    return file.getvalue()
+
+
+ARCHIVE = _archive()
 
 
 def read_until(program: "subprocess.Popen[bytes]", wanted: bytes) -> bytes:
@@ -227,7 +242,7 @@ def test_a_command_that_takes_too_long_is_stopped(run: Run) -> None:
 
 
 def test_a_command_that_kills_its_shell_is_reported(run: Run) -> None:
-    status, _, messages = run("kill -9 0")
+    status, _, messages = run("kill -9 $PPID; exec sleep 1")
     assert status == 1
     assert b"the command ended the shell that ran it" in messages
     assert run("echo again") == (0, b"again\n", b"")
@@ -241,6 +256,65 @@ def test_kernel_messages_do_not_mix_with_the_output(run: Run) -> None:
     assert status == 0
     assert run("seq 5; sleep 1; seq 3")[:2] == (0, b"1\n2\n3\n4\n5\n1\n2\n3\n")
     assert run(f"kill {pid.decode()}")[0] == 0
+
+
+# ---- with standard input
+
+
+@pytest.fixture
+def feed(light: Light, attach: Attach, tmp_path: Path) -> Run:
+    """As `run`, for a command with standard input."""
+    secret = tmp_path / "secret"
+    secret.write_text("lab\n")
+    options = ("--login", "root", "--password-file", str(secret), "--stdin")
+
+    def feed(command: str, stdin: bytes) -> tuple[int, bytes, bytes]:
+        program = attach.piped(light.url, *options, "--run", command)
+        output, messages = program.communicate(stdin, timeout=90)
+        return program.returncode, output, messages
+
+    return feed
+
+
+def test_what_goes_into_the_guest_comes_out(feed: Run) -> None:
+    data = bytes(range(256)) + b"\r~.\n\x04\x03" + random.Random(1).randbytes(200_000)
+    assert feed("cat", data) == (0, data, b"")
+
+
+def test_the_command_ends_while_input_comes(feed: Run) -> None:
+    assert feed("head -c 10; exit 5", b"0123456789" * 20_000) == (5, b"0123456789", b"")
+    assert feed("cat", b"next\x00") == (0, b"next\x00", b"")
+
+
+def test_a_directory_can_be_put_and_got(feed: Run) -> None:
+    status, _, _ = feed("rm -rf /tmp/got; mkdir /tmp/got; tar x -C /tmp/got", ARCHIVE)
+    assert status == 0
+    status, output, _ = feed("cat /tmp/got/file; tar c -C /tmp/got file", b"")
+    assert (status, output[:5]) == (0, b"text\n")
+    with tarfile.open(fileobj=io.BytesIO(output[5:])) as archive:
+        assert archive.getnames() == ["file"]
+
+
+def test_kernel_messages_do_not_damage_what_passes_both_ways(feed: Run) -> None:
+    """A hundred, of a severity that the console shows at its default level."""
+    noise = "for i in $(seq 100); do echo '<1>NOISE'; usleep 20000; done >/dev/kmsg"
+    data = random.Random(1).randbytes(100_000)
+    assert feed(f"{{ {noise}; }} & cat; wait", data) == (0, data, b"")
+
+
+def test_a_client_that_was_killed_leaves_nothing(
+    light: Light, attach: Attach, feed: Run, tmp_path: Path
+) -> None:
+    assert feed("true", b"")[0] == 0
+    secret = tmp_path / "secret"
+    options = ("--login", "root", "--password-file", str(secret), "--stdin")
+    command = "echo begun; cat; exec sleep 4711"
+    program = attach.piped(light.url, *options, "--run", command)
+    type_into(program, b"more\n")
+    read_until(program, b"begun\nmore\n")
+    program.kill()
+    program.communicate(timeout=60)
+    assert feed("pidof cat sleep", b"") == (1, b"", b"")
 
 
 def test_read_only_sends_nothing(light: Light, attach: Attach) -> None:
