@@ -9,6 +9,7 @@ from novaconsole.guest.login import CTRL_C, ENTER
 
 _SECONDS = 10.0  # for the next acknowledgement
 _REPEAT_SECONDS = 2.0
+_LINE_END = b"\n"  # which means the same to the script, if that runs already
 
 _SETTINGS = re.compile(rb"r([0-9a-f:]+)")
 _WANTED = re.compile(rb"a(\d+)")
@@ -47,7 +48,7 @@ class Loading:
 
     def begin(self, now: float) -> bytes:
         """Return what starts the loader."""
-        return self._type(self._loader, now)
+        return self._type(self._loader + ENTER, now)
 
     def wake(self, now: float) -> bytes:
         """Return what makes the loader repeat itself; to be called at the deadline."""
@@ -59,7 +60,7 @@ class Loading:
             return CTRL_C
         self._is_asked = True
         self.deadline = now + _REPEAT_SECONDS
-        return ENTER
+        return _LINE_END
 
     def answer(self, meaning: bytes, now: float) -> bytes:
         """Return what to type for a mark `r` or `a`; empty if that is on its way."""
@@ -71,12 +72,14 @@ class Loading:
             number = int(wanted[1])
         else:
             return b""  # other output was mixed into it
-        is_lost = self._is_asked and number == self._sent - 1
+        is_lost = self._is_asked and number < self._sent
         if number >= len(self._lines) or not (number == self._sent or is_lost):
             return b""
-        self._sent = number + 1
+        # The line that runs the script goes with the one before.
+        self._sent = number + 1 + (number == len(self._lines) - 2)
         self._is_asked = False
-        return self._type(self._lines[number], now)
+        lines = self._lines[number : self._sent]
+        return self._type(b"".join(line + _LINE_END for line in lines), now)
 
     def early_end(self) -> GuestNotReady:
         """Return the error for a loader that has ended before the script began."""
@@ -84,7 +87,7 @@ class Loading:
             return GuestNotReady("the guest has no sh, stty or printf")
         return GuestNotReady("the guest lost a part of the script", "try it again")
 
-    def _type(self, line: bytes, now: float) -> bytes:
+    def _type(self, keys: bytes, now: float) -> bytes:
         self._give_up_at = now + _SECONDS
         self.deadline = now + _REPEAT_SECONDS
-        return line + ENTER
+        return keys

@@ -20,6 +20,7 @@ from novaconsole.guest.recent import RecentOutput
 from novaconsole.guest.screen import ScreenUse
 from novaconsole.guest.script import typed_line
 
+_FIRST_SECONDS = 0.15  # for a guest that is printing when this begins
 _QUIET_SECONDS = 0.4  # a line is taken for a prompt if nothing follows for so long
 _OVERDUE_SECONDS = 5.0  # a guest that is never quiet is looked at nevertheless
 _KNOCK_SECONDS = 2.0  # of quiet before another key; doubled each time
@@ -82,7 +83,7 @@ class LoginDialogue:
         self._knocks = self._same = self._logouts = 0
         self._latest_line = self._latest_shape = self._heard = ""
         self._has_answered = self._password_typed = False
-        self.deadline = now + _QUIET_SECONDS
+        self.deadline = now + _FIRST_SECONDS
         self.is_at_shell = self.has_logged_in = False
         self.error: GuestNotReady | None = None
 

@@ -23,7 +23,7 @@ import shlex
 
 SILENCE_SECONDS = 25  # of the client; VTIME has no more than 25.5
 
-_LINE_BYTES = 1000
+_LINE_BYTES = 2000
 _SPECIAL = re.compile(rb"[^ -~]|\\")
 
 _LOADER = (
@@ -64,10 +64,10 @@ j=
 r() {
 trap '' PIPE TERM
 while read -r w v x; do case $w in
-'') p n;;
-j) j=$v; printf '1\\n\\n';;
+''|[.0-9]*) p n;;
+j) j=$v; printf '%s\\n' '1 \\012';;
 d) echo $v; d $v;;
-b) echo $v; printf %b "$x";;
+b) printf '%s\\n' "$v $x";;
 e) exec >/dev/null;;
 k) g $v;;
 q) return;;
@@ -87,7 +87,10 @@ d() { if [ $f ]; then dd bs=$1 count=1 iflag=fullblock; else dd bs=1 count=$1; f
 s() {
 trap '' PIPE
 t=-1
-while read -r v && d $v; do t=$((t+v)); p +$t; done
+while read -r v x; do
+if [ "$x" ]; then printf %b "$x"; else d $v; fi || break
+t=$((t+v)); p +$t
+done
 }
 """
 # The command, in a session of its own where the guest has setsid: it can be ended with
@@ -162,6 +165,8 @@ def script_lines(
     command: str, mark: str, login: str | None, *, is_ours: bool, has_stdin: bool
 ) -> list[bytes]:
     """Return the script that runs a command, as lines for the loader.
+
+    With the last one, the loader runs the script.
 
     channel.py tells what the script prints and takes.  If it runs as another user than
     asked for, it prints only `MARK_w` and the name of that user.

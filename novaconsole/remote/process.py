@@ -104,7 +104,9 @@ class Process:
     async def _wait_room(self) -> None:
         while not self._command.input_room:
             if self._has_ended or not self._command.takes_input:
-                raise trio.BrokenResourceError("the command takes no input any more")
+                failure = self._failure or self._command.error
+                message = str(failure or "the command takes no input any more")
+                raise trio.BrokenResourceError(message) from failure
             await self._changed.park()
 
     async def _give(self, data: memoryview) -> int:

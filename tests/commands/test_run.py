@@ -365,7 +365,11 @@ async def test_a_script_of_which_the_rest_never_comes_is_not_run(
         await console.send(guestscript.loader("nc123", ends_shell=True) + b"\r")
         await console.expect("nc123_r")
         lines = guestscript.script_lines(
-            f"touch {file}", "nc123", None, is_ours=True, has_stdin=False
+            f"touch {file}; " + "true " * 1000,
+            "nc123",
+            None,
+            is_ours=True,
+            has_stdin=False,
         )
         for line in lines[:-1]:
             await console.send(line + b"\r")

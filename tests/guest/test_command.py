@@ -72,7 +72,7 @@ class Guest:
         typed = self.wait()
         assert typed == self.loader + b"\r"
         lines = [self.print(typed + b"\n" + mark("r500:5:bf:8a3b"))]
-        while not lines[-1].startswith(b"."):
+        while lines[-1].count(b"\n") == 1:
             lines.append(self.print(mark(f"a{len(lines)}")))
         self.print(mark("s"))
         return lines
@@ -111,20 +111,21 @@ def test_nothing_typed_holds_a_mark_or_means_anything_to_a_tty() -> None:
     assert MARK.encode() + b"_" not in guest.loader
     assert len(guest.loader) < 600
     for line in lines:
-        assert re.fullmatch(rb"\d+:[ -~]{1,1010}(?<! )\r|\.\d+\r", line)
+        assert re.fullmatch(rb"(\d+:[ -~]{1,2010}(?<! )\n)+(\.\d+\n)?", line)
 
 
+LONG_COMMAND = "true " * 1000
 SCRIPT = [
-    line + b"\r"
+    line + b"\n"
     for line in guestscript.script_lines(
-        "true", MARK, None, is_ours=False, has_stdin=False
+        LONG_COMMAND, MARK, None, is_ours=False, has_stdin=False
     )
 ]
 
 
 def loading() -> Guest:
     """A guest into which the loader has been typed."""
-    guest = Guest()
+    guest = Guest(LONG_COMMAND)
     guest.print(PROMPT)
     guest.wait()
     return guest
@@ -132,26 +133,39 @@ def loading() -> Guest:
 
 def test_the_loader_is_asked_again_if_an_acknowledgement_is_lost() -> None:
     guest = loading()
-    assert guest.wait() == b"\r"
+    assert guest.wait() == b"\n"
     assert guest.print(mark("a0")) == SCRIPT[0]
-    assert guest.wait() == b"\r"
+    assert guest.wait() == b"\n"
     assert guest.print(mark("a1")) == SCRIPT[1]
 
 
 def test_a_line_that_is_lost_is_typed_again() -> None:
     guest = loading()
     assert guest.print(mark("r1:2")) == SCRIPT[0]
-    assert guest.wait() == b"\r"
+    assert guest.wait() == b"\n"
     assert guest.print(mark("a0")) == SCRIPT[0]
 
 
 def test_a_line_whose_acknowledgement_is_late_is_typed_once() -> None:
     guest = loading()
     guest.print(mark("r1:2"))
-    assert guest.wait() == b"\r"
+    assert guest.wait() == b"\n"
     assert guest.print(mark("a1")) == SCRIPT[1]
-    assert guest.print(mark("a1")) == b"", "the answer to Enter"
+    assert guest.print(mark("a1")) == b"", "the answer to the question"
     assert guest.print(mark("a2")) == SCRIPT[2]
+
+
+@pytest.mark.parametrize("lost", [1, 2])
+def test_of_the_last_two_lines_what_is_lost_is_typed_again(lost: int) -> None:
+    """They are typed together, as that saves the time of an acknowledgement."""
+    guest = loading()
+    guest.print(mark("r1:2"))
+    for number in range(1, len(SCRIPT) - 2):
+        guest.print(mark(f"a{number}"))
+    assert guest.print(mark(f"a{len(SCRIPT) - 2}")) == SCRIPT[-2] + SCRIPT[-1]
+    assert guest.wait() == b"\n"
+    typed = guest.print(mark(f"a{len(SCRIPT) - lost}"))
+    assert typed == b"".join(SCRIPT[-lost:])
 
 
 @pytest.mark.parametrize("meaning", ["a99", "a", "a0[ 7.0] usb", "r[ 7.0] usb"])
