@@ -16,7 +16,7 @@ from novaconsole.guest.recent import RecentOutput
 
 QUESTION = b"\n"
 
-_ASK_SECONDS = 5.0
+_ASK_SECONDS = 4.0
 _QUIET_SECONDS = 2.0  # after a login prompt
 _IN_VAIN = 2
 _KEPT_BYTES = 200

@@ -18,14 +18,17 @@ import re
 from novaconsole.errors import NO_ANSWER_HINT, GuestNotReady
 from novaconsole.guest.recent import RecentOutput
 from novaconsole.guest.screen import ScreenUse
-from novaconsole.guest.script import typed_line
+from novaconsole.guest.script import SILENCE_SECONDS, typed_line
 
 _FIRST_SECONDS = 0.15  # for a guest that is printing when this begins
 _QUIET_SECONDS = 0.4  # a line is taken for a prompt if nothing follows for so long
 _OVERDUE_SECONDS = 5.0  # a guest that is never quiet is looked at nevertheless
-_KNOCK_SECONDS = 2.0  # of quiet before another key; doubled each time
-_MOST_KNOCK_SECONDS = 15.0
-_KNOCKS = 7  # in about a minute
+# Of quiet before another key; about a minute in all.
+_KNOCK_PAUSES = (1.0, 2.0, 4.0, 8.0, 15.0, 15.0, 15.0, 15.0)
+_KNOCKS = 7
+# A script that has lost its client in the middle of some input takes keys for the rest
+# of that, until none have come for so long.
+_SCRIPT_SECONDS = SILENCE_SECONDS + 2.0
 _SAME_ANSWERS = 3
 _LOGOUTS = 4
 _LOGIN_SECONDS = 60.0  # the limit of login(1), which may look up the user for long
@@ -233,7 +236,9 @@ class LoginDialogue:
 
     def _knock(self, keys: bytes, line: str, now: float) -> None:
         """Press keys to get an answer; give up after a number of them in all."""
-        pause = min(_KNOCK_SECONDS * 2.0 ** (self._knocks - 1), _MOST_KNOCK_SECONDS)
+        pause = _KNOCK_PAUSES[self._knocks]
+        if self._knocks == 2 and not self._has_answered:
+            pause = _SCRIPT_SECONDS
         is_answer = bool({*self._output.text.split()} - _ECHO)
         heard, self._heard = self._heard, self._output.text.strip().rpartition("\n")[2]
         is_news = is_answer and self._heard != heard
@@ -247,7 +252,7 @@ class LoginDialogue:
         self._latest_line, self._latest_shape = line, shape
         if self._knocks < _KNOCKS and self._same < _SAME_ANSWERS:
             self._knocks += 1
-            self._type(keys, now, min(pause * 2, _MOST_KNOCK_SECONDS))
+            self._type(keys, now, _KNOCK_PAUSES[self._knocks])
         elif self._has_answered:
             self._fail(
                 "the guest shows neither a login prompt nor a shell prompt: "

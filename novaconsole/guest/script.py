@@ -21,7 +21,7 @@ command.py tells what it is for.  The limits that shape it:
 import re
 import shlex
 
-SILENCE_SECONDS = 25  # of the client; VTIME has no more than 25.5
+SILENCE_SECONDS = 15  # of the client; the most that VTIME has is 25.5
 
 _LINE_BYTES = 2000
 _SPECIAL = re.compile(rb"[^ -~]|\\")
@@ -56,19 +56,20 @@ exec 3>&1 2>/dev/null
 trap : TERM
 p() { printf '%s_%s\\n' MARK "$1" >&3; }
 """
-# Carries out what is typed, line by line (channel.py).  If nothing comes any more, the
-# client has gone, and what it began is ended.
+# Carries out what is typed, line by line (channel.py).  If nothing comes any more, not
+# even the rest of some input, the client has gone, and what it began is ended.
 _LISTEN = """\
 g() { kill -$1 -$j || kill -$1 $j; }
 j=
 r() {
 trap '' PIPE TERM
+exec 6>&1
 while read -r w v x; do case $w in
 ''|[.0-9]*) p n;;
 j) j=$v; printf '%s\\n' '1 \\012';;
-d) echo $v; d $v;;
-b) printf '%s\\n' "$v $x";;
-e) exec >/dev/null;;
+d) echo $v; d $v; case $n in *1+0*|*$v+0*) ;; *) break;; esac;;
+b) case $x in *[![:print:]]*) break;; esac; printf '%s\\n' "$v $x";;
+e) exec >/dev/null 6>&1;;
 k) g $v;;
 q) return;;
 *) break;;
@@ -83,12 +84,17 @@ kill -TERM 0
 _FEED = """\
 f=
 echo | dd bs=1 count=1 iflag=fullblock >/dev/null && f=1
-d() { if [ $f ]; then dd bs=$1 count=1 iflag=fullblock; else dd bs=1 count=$1; fi; }
+d() {
+if [ $f ]; then n=$(dd bs=$1 count=1 iflag=fullblock 2>&1 >&6)
+else n=$(dd bs=1 count=$1 2>&1 >&6); fi
+}
 s() {
 trap '' PIPE
+exec 6>&1
 t=-1
 while read -r v x; do
-if [ "$x" ]; then printf %b "$x"; else d $v; fi || break
+if [ "$x" ]; then printf %b "$x" || break
+else d $v; case $n in *1+0*1+0*|*$v+0*$v+0*) ;; *) break;; esac; fi
 t=$((t+v)); p +$t
 done
 }

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from novaconsole.guest.login import LoginDialogue
 from novaconsole.guest.recent import RecentOutput
 from novaconsole.guest.screen import ScreenUse
+from novaconsole.guest.script import SILENCE_SECONDS
 from support.pieces import CUTS, cut, thorough
 
 CLEAR, ENTER, CTRL_C = b"\x15\r", b"\r", b"\x03"
@@ -261,6 +262,20 @@ def test_a_guest_that_never_answers_is_given_up() -> None:
     assert "does not answer on its console" in talk.error
     assert 5 <= len([typed for typed in knocks if typed]) <= 10
     assert talk.now - started < 90
+
+
+def test_a_script_that_has_lost_its_client_is_given_the_time_to_notice() -> None:
+    """Two keys, of which it takes one for a line; then none, for long enough."""
+    talk = Talk()
+    typed = b""
+    while b"\n" not in typed:
+        typed += talk.wake()
+    assert typed == b"\x15\r\x15\n"
+    second = talk.now
+    while not (third := talk.wake()):
+        pass
+    assert third == b"\x15\r"
+    assert talk.now - second > SILENCE_SECONDS
 
 
 def test_a_prompt_that_is_neither_is_given_up() -> None:
