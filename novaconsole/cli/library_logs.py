@@ -21,6 +21,7 @@ _ASIDES = (
     "Failed to contact the endpoint at",
     "Failure: %(e)s. Retrying",
     "Retriable status code",
+    "Could not load",  # stevedore, of an auth_type that does not exist
 )
 # Who announces a login: keystoneauth's plugins, and those of other packages.
 _LOGINS = ("keystoneauth.identity", "keystoneauth_", "keystoneauth1.identity")

@@ -5,6 +5,7 @@ TypeError of Python because of a setting that no plugin takes.
 """
 
 import re
+from collections.abc import Collection
 
 from novaconsole.errors import CloudError
 from novaconsole.redaction import mask_tokens
@@ -13,15 +14,25 @@ CONFIGURE = "check clouds.yaml, or source an openrc file"
 _AFTERWORDS = re.compile(r" \((?:HTTP \d+|Request-ID: [^)]*)\)")
 _MISSING_SETTINGS = re.compile(r"missing \d+ required .*arguments?: (.+)")
 _UNKNOWN_SETTING = re.compile(r"unexpected keyword argument '(\w+)'")
+# The settings that show which kind of login is meant.
+_AUTH_TYPES = {
+    "application_credential_id": "v3applicationcredential",
+    "application_credential_name": "v3applicationcredential",
+    "application_credential_secret": "v3applicationcredential",
+    "token": "token",
+    "passcode": "v3totp",
+    "access_token": "v3oidcaccesstoken",
+}
 
 
 def configuration_error(
-    exc: Exception, names: list[str], *, is_chosen: bool
+    exc: Exception, cloud: str | None, names: list[str], *, is_chosen: bool
 ) -> CloudError:
     """Return the error for what was raised for a configuration, with its reason.
 
     Args:
         exc: of openstacksdk, keystoneauth, or of Python.
+        cloud: the one that is meant, or None if nothing says which.
         names: of the clouds in clouds.yaml.
         is_chosen: whether anything says which cloud to use.
     """
@@ -32,8 +43,10 @@ def configuration_error(
         if "was not found" in str(exc):
             known = ", ".join(names)
             return CloudError(
-                f"unknown cloud: {exc}",
-                f"choose one of clouds.yaml: {known}" if known else CONFIGURE,
+                f"unknown cloud: {cloud}",
+                f"choose one of clouds.yaml: {known}"
+                if known
+                else "add it to clouds.yaml, or source an openrc file",
             )
         if "valid region name" in str(exc):
             return CloudError(
@@ -49,29 +62,57 @@ def configuration_error(
                 "choose one of clouds.yaml with --cloud or OS_CLOUD, or source an "
                 "openrc file; novaconsole --demo works without a cloud",
             )
-        return _missing_settings(missing)
+        return missing_settings(missing)
     if isinstance(exc, keystone.NoMatchingPlugin):
         return CloudError(
             f"bad cloud configuration: unknown auth_type {exc.name}",
             "check the spelling in clouds.yaml or OS_AUTH_TYPE, or install its package",
         )
     if settings := _MISSING_SETTINGS.search(str(exc)):
-        return _missing_settings(re.findall(r"'(\w+)'", settings[1]))
+        return missing_settings(re.findall(r"'(\w+)'", settings[1]))
     if setting := _UNKNOWN_SETTING.search(str(exc)):
-        name = setting[1]
-        return CloudError(
-            f"bad cloud configuration: this auth_type does not take {name}",
-            f"remove {name} from clouds.yaml, unset OS_{name.upper()}, or change "
-            "auth_type",
+        return _unknown_setting(
+            setting[1],
+            f"remove {setting[1]} from clouds.yaml, unset OS_{setting[1].upper()}, or "
+            "change auth_type",
         )
     return bad_configuration(reason_in(exc))
 
 
-def _missing_settings(names: list[str]) -> CloudError:
+def names_setting(exc: Exception) -> bool:
+    """Whether an exception of Python's names a setting, or one that is missing."""
+    return bool(_MISSING_SETTINGS.search(str(exc)) or _UNKNOWN_SETTING.search(str(exc)))
+
+
+def wrong_auth_type(names: Collection[str]) -> CloudError | None:
+    """Return the error for settings of another kind of login, or None.
+
+    Args:
+        names: of the settings that the chosen kind does not take.
+    """
+    for name, auth_type in _AUTH_TYPES.items():
+        if name in names:
+            return _unknown_setting(
+                name,
+                f"set auth_type: {auth_type} in clouds.yaml, or "
+                f"OS_AUTH_TYPE={auth_type}; or else remove {name}",
+            )
+    return None
+
+
+def _unknown_setting(name: str, hint: str) -> CloudError:
+    return CloudError(
+        f"bad cloud configuration: this auth_type does not take {name}", hint
+    )
+
+
+def missing_settings(names: list[str]) -> CloudError:
+    """Return the error for settings of the login that are not there."""
     variables = " and ".join(f"OS_{name.upper()}" for name in names)
+    it = "it" if len(names) == 1 else "them"
     return CloudError(
         f"bad cloud configuration: missing {' and '.join(names)}",
-        f"add it to `auth` in clouds.yaml, or set {variables}",
+        f"add {it} to `auth` in clouds.yaml, or set {variables}",
     )
 
 

@@ -9,50 +9,96 @@ import json
 import os
 import re
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 _MAPPING = "a mapping of names to settings"
+_VARIABLES = ("OS_CLIENT_CONFIG_FILE", "OS_CLIENT_SECURE_FILE")
 # What a YAML error quotes may be a password that ought to have been in quotes.
 _QUOTED = re.compile(r"\b(alias|tag|anchor|handle);? '.*", re.DOTALL)
 # The settings of an entry that are text wherever they are given.
 _TEXTS = ("auth_url", "username", "project_name", "auth_type", "interface", "profile")
 
 
+class FileProblem(NamedTuple):
+    """What is wrong with a file, and what to do about it."""
+
+    text: str
+    hint: str
+
+
+class File(NamedTuple):
+    """A file of the configuration that openstacksdk reads.
+
+    Attributes:
+        path: of the file.
+        variable: that can name another.
+        content: as parsed, or the error.
+    """
+
+    path: str
+    variable: str
+    content: Any
+
+
 def missing_file() -> str | None:
     """Say so if a variable names a file that does not exist."""
-    for variable in ("OS_CLIENT_CONFIG_FILE", "OS_CLIENT_SECURE_FILE"):
-        path = os.environ.get(variable)
-        if path and not os.path.exists(path):
-            return f"{path}, which {variable} names, does not exist"
+    for variable in _VARIABLES:
+        if problem := _missing(variable):
+            return problem.text
     return None
 
 
-def file_problem(cloud: str | None) -> str | None:
+def _missing(variable: str) -> FileProblem | None:
+    path = os.environ.get(variable)
+    if not path or os.path.exists(path):
+        return None
+    return FileProblem(
+        f"{path}, which {variable} names, does not exist",
+        f"change or unset {variable}",
+    )
+
+
+def files_in_use() -> Iterator[File]:
+    """Read the files of the configuration once more: the first of each kind."""
+    from openstack.config.loader import CONFIG_FILES, SECURE_FILES
+
+    for variable, paths in zip(_VARIABLES, (CONFIG_FILES, SECURE_FILES), strict=True):
+        chosen = os.environ.get(variable)
+        for path in ([chosen] if chosen else []) + paths:
+            if os.path.exists(path):
+                try:
+                    content = _read(path)
+                except Exception as exc:  # noqa: BLE001 # parsers raise of every kind
+                    content = exc
+                yield File(path, variable, content)
+                break  # openstacksdk reads no further one, if this one is good
+
+
+def file_problem(cloud: str | None) -> FileProblem | None:
     """Say what is wrong with the files of the configuration, or None.
 
     Args:
         cloud: the entry that was wanted, or None.
     """
-    from openstack.config.loader import CONFIG_FILES, SECURE_FILES
-
-    if problem := missing_file():
-        return problem
-    for variable, paths in (
-        ("OS_CLIENT_CONFIG_FILE", CONFIG_FILES),
-        ("OS_CLIENT_SECURE_FILE", SECURE_FILES),
-    ):
-        chosen = os.environ.get(variable)
-        for path in ([chosen] if chosen else []) + paths:
-            if not os.path.exists(path):
-                continue
-            try:
-                content = _read(path)
-            except Exception as exc:  # noqa: BLE001 # parsers raise of every kind
-                return f"{path}: {reason_of(exc)}"
-            problem = next(_faults(content, cloud), None)
-            if problem:
-                return f"{path}: {problem}"
-            break  # openstacksdk reads no further one
+    for variable in _VARIABLES:
+        if problem := _missing(variable):
+            return problem
+    for path, variable, content in files_in_use():
+        another = f"name another in {variable}"
+        if isinstance(content, PermissionError):
+            return FileProblem(
+                f"{path}: {reason_of(content)}",
+                f"change its permissions, or {another}",
+            )
+        if isinstance(content, OSError):
+            return FileProblem(f"{path}: {reason_of(content)}", another)
+        if isinstance(content, Exception):
+            return FileProblem(
+                f"{path}: {reason_of(content)}", f"edit the file, or {another}"
+            )
+        fault = next(_faults(content, cloud), None)
+        if fault:
+            return FileProblem(f"{path}: {fault}", f"edit the file, or {another}")
     return None
 
 
@@ -83,8 +129,10 @@ def _read(path: str) -> Any:
 
 def _faults(content: Any, cloud: str | None) -> Iterator[str]:
     """The faults in the shape of a file, the worst first."""
+    if not content:  # an empty file is as good as none, also to openstacksdk
+        return
     if not isinstance(content, dict):
-        yield f"it is empty or not {_MAPPING}"
+        yield f"it is not {_MAPPING}"
         return
     for section in ("cache", "client", "metrics"):
         if not isinstance(content.get(section, {}), dict):
@@ -93,7 +141,6 @@ def _faults(content: Any, cloud: str | None) -> Iterator[str]:
     if not isinstance(clouds, dict):
         yield f"`clouds` is missing or not {_MAPPING}"
         return
-    cloud = cloud or os.environ.get("OS_CLOUD")
     for name in [cloud] if cloud in clouds else clouds:
         entry = clouds[name]
         if not isinstance(entry, dict):

@@ -14,6 +14,7 @@ from openstack.config.loader import CONFIG_FILES, SECURE_FILES
 
 from novaconsole._version import __version__
 from novaconsole.cloud.config import AskSecret, CloudOptions
+from novaconsole.cloud.config_faults import missing_settings, wrong_auth_type
 from novaconsole.cloud.files import missing_file, reason_of
 from novaconsole.errors import CloudError
 
@@ -37,14 +38,33 @@ _V3_PASSWORD_OPTIONS = {
 }
 
 
+# The kinds of login with a password, which may do without a domain.
+_PASSWORD_TYPES = ("password", "v3password", "v3totp")
+
+
 class Configuration(OpenStackConfig):
     """All the clouds that are configured.
 
     Args:
         ask: for a secret that is missing, or None without a terminal to ask on.
+        reads_files: whether to read clouds.yaml, or the environment only.
+        without: a setting to leave out, to find out whether an error is about it: the
+            names that lead to it in a file, or only that of a variable.
+
+    Attributes:
+        missing_profile: the `profile` of the region's cloud that does not exist.
     """
 
-    def __init__(self, ask: AskSecret | None = None) -> None:
+    def __init__(
+        self,
+        ask: AskSecret | None = None,
+        *,
+        reads_files: bool = True,
+        without: tuple[str, ...] = (),
+    ) -> None:
+        self.missing_profile: str | None = None
+        self._reads_files = reads_files
+        self._without = without
         self._skipped: list[str] = []
         skipped = _SkippedFiles(self._skipped)
         logger = logging.getLogger("openstack.config")
@@ -96,40 +116,57 @@ class Configuration(OpenStackConfig):
         given = {
             name: value for name, value in settings.items() if value not in (None, "")
         }
-        region = self.get_one(cloud=options.cloud, **given)
-        # If it had failed, the error would have said this.
+        return self.get_one(cloud=options.cloud, **given)
+
+    def warn(self) -> None:
+        """Say what was not read, though it is configured.
+
+        If the login could not be made of the rest, the error says this.
+        """
         for warning in filter(None, (*self._skipped, missing_file())):
             _log.warning("%s", warning)
-        return region
 
     # ---- what openstacksdk calls, for itself and for python-openstackclient
 
     def _load_yaml_json_file(self, filelist: list[str]) -> Any:
-        for path in filelist:
+        for path in filelist if self._reads_files else []:
             try:
                 found = super()._load_yaml_json_file([path])
             except Exception as exc:  # noqa: BLE001 # the parser's own before SDK 4.14
                 self._skipped.append(f"skipping {path}: {reason_of(exc)}")
                 continue
             if found[0] is not None:
+                _leave_out(found[1], self._without)
                 return found
         return super()._load_yaml_json_file([])
+
+    def _get_os_environ(self, envvar_prefix: str | None = None) -> Any:
+        found = super()._get_os_environ(envvar_prefix)
+        if found and len(self._without) == 1:
+            found.pop(self._without[0], None)
+        return found
+
+    def _expand_vendor_profile(
+        self, name: Any, cloud: dict[str, Any], our_cloud: dict[str, Any]
+    ) -> None:
+        before = dict(cloud)
+        super()._expand_vendor_profile(name, cloud, our_cloud)
+        profile = our_cloud.get("profile", our_cloud.get("cloud"))
+        if profile and profile != self.envvar_key and cloud == before:
+            self.missing_profile = str(profile)
 
     def auth_config_hook(self, config: dict[str, Any]) -> dict[str, Any]:
         """Choose the plugin v3password where it does: it asks for no versions."""
         auth: dict[str, Any] = config["auth"]
+        _add_default_domain(config)
         url = os.environ.get("OS_AUTH_URL") or auth.get("auth_url") or ""
         url = url or config.get("auth_url") or ""
-        domains = ("project_domain_id", "project_domain_name")
-        variables = {f"OS_{name.upper()}" for name in domains}
-        has_domain = any(auth.get(name) for name in domains) or any(
-            map(os.environ.get, variables)
-        )
         if (
             str(url).rstrip("/").endswith("/v3")
             and config.get("auth_type") in (None, "password")
             and auth.keys() <= _V3_PASSWORD_OPTIONS
-            and has_domain  # otherwise the plugin "password" reports what is missing
+            # Otherwise the plugin "password" reports what is missing.
+            and _has_domain(auth, "project")
         ):
             config["auth_type"] = "v3password"
         return config
@@ -146,7 +183,22 @@ class Configuration(OpenStackConfig):
                 for key in keys:
                     config["auth"].pop(key, None)
                 config["auth"][option.dest] = value
-        return super()._validate_auth(config, loader)
+        auth, taken = config["auth"], {option.dest for option in loader.get_options()}
+        if "password" in taken and not (auth.get("password") or config.get("password")):
+            # Whatever else is configured is meant for the login: nothing is asked for.
+            variables = (name for name in os.environ if name.startswith("OS_"))
+            given = {name[3:].lower() for name in variables} | {*config, *auth}
+            if error := wrong_auth_type(given - taken):
+                raise error
+        config = super()._validate_auth(config, loader)
+        auth = config["auth"]
+        if error := wrong_auth_type(auth.keys() - taken):
+            raise error
+        if "password" in taken and auth.get("auth_url"):
+            missing = [name for name in ("username", "password") if not auth.get(name)]
+            if missing == ["username", "password"] and not auth.get("user_id"):
+                raise missing_settings(missing)
+        return config
 
     def option_prompt(self, config: dict[str, Any], p_opt: "Opt") -> dict[str, Any]:
         """Ask for a password or passcode that is not configured.
@@ -168,6 +220,31 @@ class Configuration(OpenStackConfig):
                 )
             auth[name] = secret
         return config
+
+
+def _has_domain(auth: dict[str, Any], kind: str) -> bool:
+    names = (f"{kind}_domain_id", f"{kind}_domain_name")
+    return any(auth.get(name) or os.environ.get(f"OS_{name.upper()}") for name in names)
+
+
+def _add_default_domain(config: dict[str, Any]) -> None:
+    """Add the domains that are missing, as osc_lib does; other logins need none."""
+    version = os.environ.get("OS_IDENTITY_API_VERSION") or config.get(
+        "identity_api_version"
+    )
+    if config.get("auth_type") not in _PASSWORD_TYPES or str(version) != "3":
+        return
+    default = os.environ.get("OS_DEFAULT_DOMAIN") or config.get("default_domain")
+    for kind in ("user", "project"):
+        if not _has_domain(config["auth"], kind):
+            config["auth"][f"{kind}_domain_id"] = default or "default"
+
+
+def _leave_out(content: Any, path: tuple[str, ...]) -> None:
+    for name in path[:-1]:
+        content = content.get(name) if isinstance(content, dict) else None
+    if isinstance(content, dict) and path:
+        content.pop(path[-1], None)
 
 
 class _SkippedFiles(logging.Filter):

@@ -32,6 +32,7 @@ from novaconsole.network.proxy_errors import (
 from novaconsole.network.socks import missing_package
 from novaconsole.network.target import Target, TLSOptions
 from novaconsole.network.tls import tls_context
+from novaconsole.redaction import mask_tokens
 
 if TYPE_CHECKING:
     from keystoneauth1.session import Session
@@ -51,6 +52,23 @@ def use_our_transport(session: "Session", tls: TLSOptions, proxy: ProxyChooser) 
     session.session.trust_env = False
     for scheme in ("http://", "https://"):
         session.session.mount(scheme, adapter)
+
+
+def profile_error(exc: BaseException) -> CloudUnreachable | None:
+    """Return the error for a `profile` that could not be fetched, or None.
+
+    Args:
+        exc: raised while the configuration was loaded, which fetches nothing else.
+    """
+    if not isinstance(exc, requests.RequestException) or exc.request is None:
+        return None
+    target = _target_of(str(exc.request.url))
+    reason = "no answer in time" if isinstance(exc, Timeout) else _reason(_root(exc))
+    return CloudUnreachable(
+        f"the cloud's profile cannot be fetched from {target.address}: {reason}",
+        "check `profile` in clouds.yaml and this machine's network or VPN, or set "
+        "auth_url instead of it",
+    )
 
 
 class _Adapter(TCPKeepAliveAdapter):
@@ -147,20 +165,28 @@ def _url_of(proxy: Proxy) -> str:
 
 
 def _failure(proxy: Proxy, exc: Exception) -> CloudUnreachable:
-    root: BaseException = exc
-    while root.__cause__ or root.__context__:
-        root = root.__cause__ or root.__context__ or root
+    root = _root(exc)
     if isinstance(root, socket.gaierror | ConnectionRefusedError) or (
         isinstance(root, OSError) and root.errno in _UNREACHABLE
     ):
         return _as_cloud_error(unreachable(proxy, root))
-    reason = getattr(root, "strerror", None) or str(root)
+    reason = _reason(root)
     if "failed: 407" in reason or "authentication" in reason.lower():
         return _as_cloud_error(_login_failure(proxy))
     return CloudUnreachable(
         f"the cloud cannot be reached through the proxy {proxy.address}: {reason}",
         f"check that the proxy can reach the cloud's network, {WITHOUT_PROXY}",
     )
+
+
+def _root(exc: BaseException) -> BaseException:
+    while exc.__cause__ or exc.__context__:
+        exc = exc.__cause__ or exc.__context__ or exc
+    return exc
+
+
+def _reason(root: BaseException) -> str:
+    return getattr(root, "strerror", None) or mask_tokens(str(root))
 
 
 def _login_failure(proxy: Proxy) -> NovaConsoleError:

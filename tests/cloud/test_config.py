@@ -188,6 +188,59 @@ def test_each_part_of_the_login_may_be_in_the_environment(
     assert console_url() == cloud.console_url
 
 
+# ---- domains
+
+
+def variables_without_domains(
+    cloud: FakeCloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An openrc file of a cloud with one domain only."""
+    monkeypatch.delenv("OS_CLIENT_CONFIG_FILE")
+    for name, value in cloud.environment().items():
+        if "DOMAIN" not in name:
+            monkeypatch.setenv(name, value)
+
+
+@pytest.mark.parametrize("path", ["/identity/v3", "/identity"])
+@pytest.mark.parametrize("domain", ["", "Default"])
+def test_without_domains_the_default_one_counts(
+    cloud: FakeCloud, monkeypatch: pytest.MonkeyPatch, path: str, domain: str
+) -> None:
+    cloud.add("vm")
+    variables_without_domains(cloud, monkeypatch)
+    monkeypatch.setenv("OS_AUTH_URL", f"{cloud.url}{path}")
+    monkeypatch.setenv("OS_DEFAULT_DOMAIN", domain)
+
+    assert console_url(options=CloudOptions()) == cloud.console_url
+
+
+@pytest.mark.parametrize("kind", ["USER", "PROJECT"])
+def test_a_domain_that_is_given_counts_more_than_the_default_one(
+    cloud: FakeCloud, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    cloud.add("vm")
+    variables_without_domains(cloud, monkeypatch)
+    monkeypatch.setenv("OS_DEFAULT_DOMAIN", "elsewhere")
+    assert "authentication failed" in str(failure(options=CloudOptions()))
+
+    monkeypatch.delenv("OS_DEFAULT_DOMAIN")
+    monkeypatch.setenv(f"OS_{kind}_DOMAIN_NAME", "elsewhere")
+    assert "authentication failed" in str(failure(options=CloudOptions()))
+
+
+def test_the_default_domain_counts_beside_a_cloud(
+    cloud: FakeCloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cloud.add("vm")
+    auth = {key: value for key, value in cloud.auth().items() if "domain" not in key}
+    config = cloud.config(auth=auth, identity_api_version=3)
+    write_clouds(tmp_path / "clouds.yaml", fake=config)
+    assert console_url() == cloud.console_url
+
+    monkeypatch.setenv("OS_DEFAULT_DOMAIN", "elsewhere")
+    assert "authentication failed" in str(failure())
+
+
 def test_the_interface_of_the_environment_counts(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

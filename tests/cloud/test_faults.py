@@ -1,7 +1,6 @@
 """What can go wrong on the way to the cloud: each error has a message and a hint."""
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -144,103 +143,6 @@ def test_a_missing_file_for_tls_is_an_error_that_names_it(
     secure.configure(**{"cacert": str(secure.ca), setting: str(missing)})
 
     assert str(missing) in str(failure())
-
-
-# ---- configurations that are broken
-
-SECRET = "hunter2-of-the-user"
-BROKEN_FILES = {
-    "a tab": (b"clouds:\n\tfake: 1\n", "line 2, column 1: found character"),
-    "a bracket": (b"a: [broken\n", "line 2, column 1: expected ',' or ']'"),
-    "not UTF-8": (b"clouds: na\xefve\n", "not UTF-8"),
-    "control characters": (b"clouds: \x07\n", "special characters"),
-    "a list": (b"- clouds\n", "not a mapping"),
-    "text": (b"clouds\n", "not a mapping"),
-    "no clouds": (b"cloud: {}\n", "`clouds` is missing"),
-    "a list of clouds": (b"clouds: [fake]\n", "`clouds` is missing or not"),
-    "no entry": (b"clouds: {fake: }\n", "cloud fake is not a mapping"),
-    "an entry of text": (b"clouds: {fake: hello}\n", "cloud fake is not a mapping"),
-    "auth of text": (b"clouds: {fake: {auth: nothing}}\n", "`auth` of cloud fake"),
-    "a number as URL": (b"clouds: {fake: {auth: {auth_url: 5}}}\n", "`auth_url` of"),
-    "a list as URL": (b"clouds: {fake: {auth: {auth_url: [a]}}}\n", "`auth_url` of"),
-    "an alias": (f"clouds: *{SECRET}\n".encode(), "found undefined alias"),
-    "a tag": (f"clouds: !{SECRET} x\n".encode(), "for the tag"),
-}
-
-
-@pytest.mark.parametrize("broken", BROKEN_FILES)
-@pytest.mark.parametrize("chosen", ["fake", None])
-def test_a_broken_file_is_named_with_what_is_wrong_in_it(
-    tmp_path: Path, broken: str, chosen: str | None
-) -> None:
-    content, reason = BROKEN_FILES[broken]
-    path = tmp_path / "clouds.yaml"
-    path.write_bytes(content)
-
-    error = failure(options=CloudOptions(chosen))
-
-    assert str(error).startswith(f"bad cloud configuration: {path}: ")
-    assert reason in str(error)
-    assert SECRET not in str(error)
-
-
-def test_a_file_that_does_not_exist_or_is_none_is_named(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("OS_CLIENT_CONFIG_FILE", "/nope")
-    assert "/nope, which OS_CLIENT_CONFIG_FILE names" in str(failure())
-    monkeypatch.setenv("OS_CLIENT_CONFIG_FILE", str(tmp_path))
-    assert f"{tmp_path}: Is a directory" in str(failure())
-
-
-def test_a_broken_secure_file_is_named(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path = tmp_path / "secure.yaml"
-    path.write_text("clouds: hello")
-    monkeypatch.setenv("OS_CLIENT_SECURE_FILE", str(path))
-    assert f"{path}: `clouds` is missing or not a mapping" in str(failure())
-
-
-BROKEN_ENTRIES: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
-    "a leftover of an application credential": (
-        {"application_credential_id": "x"},
-        {},
-        "does not take application_credential_id",
-    ),
-    "a leftover of a password": (
-        {"token": "x"},
-        {"auth_type": "v3token"},
-        "does not take",
-    ),
-    "an unknown setting": ({"foo": "bar"}, {}, "does not take foo"),
-    "an unknown auth_type": ({}, {"auth_type": "v3x"}, "unknown auth_type v3x"),
-    "two scopes": ({"system_scope": "all"}, {}, "multiple targets"),
-    "no passcode": ({}, {"auth_type": "v3totp"}, "no passcode is configured"),
-    "a time-out of text": ({}, {"api_timeout": "soon"}, "'soon'"),
-    "a format": ({"auth_url": "http://h/{x}/v3"}, {}, "KeyError: 'x'"),
-    "rubbish": ({"auth_url": "rubbish"}, {}, "auth_url is not a URL: rubbish"),
-    "a port": ({"auth_url": "http://h:x/v3"}, {}, "auth_url is not a URL"),
-}
-
-
-@pytest.mark.parametrize("broken", BROKEN_ENTRIES)
-def test_a_broken_entry_is_an_error_with_its_reason(
-    configure: Configure, broken: str
-) -> None:
-    auth, changed, reason = BROKEN_ENTRIES[broken]
-    configure(auth=auth, **changed)
-
-    assert reason in str(failure())
-
-
-def test_a_missing_auth_url_is_named(cloud: FakeCloud, tmp_path: Path) -> None:
-    auth = cloud.auth()
-    del auth["auth_url"]
-    write_clouds(tmp_path / "clouds.yaml", fake=cloud.config(auth=auth))
-    error = failure()
-    assert str(error) == "bad cloud configuration: missing auth_url"
-    assert "OS_AUTH_URL" in str(error.hint)
 
 
 def test_a_name_that_is_not_utf_8_is_an_error() -> None:

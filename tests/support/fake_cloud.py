@@ -334,6 +334,9 @@ class FakeCloud:
                 for named in (user, project):
                     if "name" in named and "domain" not in named:
                         return _NO_DOMAIN
+                    domain = named.get("domain", {}).values()
+                    if any(value.lower() != "default" for value in domain):
+                        return UNAUTHORIZED
                 return self._issue(project)
             case _:
                 return Answer(404, {"error": {"code": 404, "message": "Not found."}})
