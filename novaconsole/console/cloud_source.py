@@ -13,6 +13,7 @@ from novaconsole.console.connect import ConsoleAddress
 from novaconsole.errors import ConsoleUnavailable, ServerNotFound, UsageError
 from novaconsole.network.address import is_loopback
 from novaconsole.network.target import Target
+from novaconsole.terminal.prompt import end_prompts
 
 _T = TypeVar("_T")
 
@@ -106,4 +107,8 @@ class CloudSource:
 
 async def in_thread(ask: Callable[[], _T]) -> _T:
     """Ask a cloud something, in a thread that is abandoned on cancellation."""
-    return await trio.to_thread.run_sync(ask, abandon_on_cancel=True)
+    try:
+        return await trio.to_thread.run_sync(ask, abandon_on_cancel=True)
+    except trio.Cancelled:
+        end_prompts()
+        raise

@@ -6,8 +6,8 @@ program is left by a signal in the meantime.
 
 import os
 import termios
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
+from typing import Self
 
 import trio
 
@@ -44,13 +44,24 @@ async def ask_secret(prompt: str) -> str | None:
     if fd is None:
         return None
     try:
-        with _no_echo(fd):
+        with _Silence(fd) as silence, silence.scope:
             os.write(fd, prompt.encode(errors="replace"))
             return os.fsdecode(await _read_line(fd))
     except termios.error:  # it has hung up
         return None
     finally:
         os.close(fd)
+    return None  # end_prompts was called
+
+
+def end_prompts() -> None:
+    """End the prompt whose answer is waited for no more, before the next message.
+
+    trio runs it in a task of its own, which would otherwise go on after the thread that
+    asked has been abandoned.
+    """
+    for silence in [*_silences]:
+        silence.end()
 
 
 def _open_terminal() -> int | None:
@@ -65,19 +76,42 @@ def _open_terminal() -> int | None:
     return None
 
 
-@contextmanager
-def _no_echo(fd: int) -> Iterator[None]:
-    before = termios.tcgetattr(fd)
-    silent = [*before]
-    silent[3] = (before[3] | termios.ICANON | termios.ISIG) & ~termios.ECHO
-    # Not TCSAFLUSH: what was typed ahead may be the answer.
-    termios.tcsetattr(fd, termios.TCSADRAIN, silent)
-    try:
-        yield
-    finally:
-        with suppress(OSError, termios.error):
-            termios.tcsetattr(fd, termios.TCSADRAIN, before)
-            os.write(fd, b"\n")  # the user's own was not echoed
+class _Silence:
+    """A terminal that does not echo, until the block or `end` ends that.
+
+    Attributes:
+        scope: of the waiting for an answer.
+    """
+
+    def __init__(self, fd: int) -> None:
+        self.scope = trio.CancelScope()
+        self._fd = fd
+        self._before = termios.tcgetattr(fd)
+
+    def __enter__(self) -> Self:
+        silent = [*self._before]
+        flags = self._before[3] | termios.ICANON | termios.ISIG
+        silent[3] = flags & ~termios.ECHO
+        _silences.append(self)
+        # Not TCSAFLUSH: what was typed ahead may be the answer.
+        termios.tcsetattr(self._fd, termios.TCSADRAIN, silent)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.end()
+
+    def end(self) -> None:
+        """Let the terminal echo again, and begin a line; only the first call counts."""
+        if self in _silences:
+            _silences.remove(self)
+            with suppress(OSError, termios.error):
+                termios.tcsetattr(self._fd, termios.TCSADRAIN, self._before)
+                os.write(self._fd, b"\n")  # the user's own was not echoed
+            self.scope.cancel(reason="nobody waits for the answer")
+
+
+# Those in force: there is one terminal, and mostly one prompt.
+_silences = list[_Silence]()
 
 
 async def _read_line(fd: int) -> bytes:

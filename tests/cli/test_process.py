@@ -422,6 +422,25 @@ def test_ctrl_c_at_the_password_is_130_on_a_line_of_its_own(
     assert not cloud.requests
 
 
+@pytest.mark.parametrize("option", [[], ["--check"], ["--run", "true"]])
+def test_a_timeout_at_the_password_is_told_on_a_line_of_its_own(
+    run: Runner, cloud: FakeCloud, option: list[str]
+) -> None:
+    without_password(run, cloud)
+    with run.on_a_terminal(
+        *option, "--timeout", "1", "--cloud", "fake", "vm"
+    ) as terminal:
+        terminal.expect_exact(PROMPT)
+        terminal.expect(pexpect.EOF)
+        lines = (terminal.before or b"").decode().split("\r\n")
+        assert terminal.getecho()
+        terminal.wait()
+    assert terminal.exitstatus == 124
+    assert lines[0] == lines[-1] == ""
+    assert all(line.startswith("novaconsole: ") for line in lines[1:-1])
+    assert "within 1 second" in lines[1]
+
+
 def test_without_a_terminal_nobody_is_asked(run: Runner, cloud: FakeCloud) -> None:
     without_password(run, cloud)
     done = run("vm", "--cloud", "fake")
