@@ -110,10 +110,13 @@ Rule = ExactlyOne | Excludes | Requires
 
 _NO_CLOUD = "give SERVER by name or UUID: a URL or the demo has no cloud to ask"
 
+_OF_A_LOG = ("--log-plain", "--log-timestamps")
+
 # What ends or changes a session, of which a check has none.
 _NOT_CHECKED = (
     *("--escape", "--wait", "--reconnect", "--history", "--close-wait"),
-    *("--until", "--read-only", "--run", "--log", "--record"),
+    *("--until", "--stdin", "--read-only", "--run", "--log", "--record"),
+    *_OF_A_LOG,
 )
 
 RULES: tuple[Rule, ...] = (
@@ -125,7 +128,10 @@ RULES: tuple[Rule, ...] = (
     Requires("--force-login", ("--login",)),
     Excludes(
         "--run",
-        ("--until", "--read-only", "--reconnect", "--history", "--log", "--record"),
+        (
+            *("--until", "--read-only", "--reconnect", "--history", "--log"),
+            *("--record", *_OF_A_LOG),
+        ),
     ),
     Excludes("--stdin", ("--read-only",)),
     Excludes("--cacert", ("--insecure",)),
@@ -139,6 +145,8 @@ RULES: tuple[Rule, ...] = (
     ),
     Requires("--history", (SERVER_NAME,), _NO_CLOUD),
     Requires("--wait", (SERVER_NAME,), _NO_CLOUD),
+    Requires("--cloud", (SERVER_NAME,), _NO_CLOUD),
+    Requires("--region", (SERVER_NAME,), _NO_CLOUD),
     Excludes("--demo", ("--check", "--check-enter")),
     Excludes("--check", _NOT_CHECKED),
     Excludes("--check-enter", _NOT_CHECKED),

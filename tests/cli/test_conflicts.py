@@ -24,6 +24,8 @@ from novaconsole.errors import UsageError
 GIVEN = {
     "SERVER": ["vm"],
     "--url": ["--url", URL],
+    "--cloud": ["--cloud", "fake"],
+    "--region": ["--region", "RegionOne"],
     "--history": ["--history", "5"],
     "--until": ["--until", "login:"],
     "--run": ["--run", "true"],
@@ -41,7 +43,8 @@ WHERE = {"SERVER", "--url", "--demo"}  # one of these is needed in any case
 CHECKS = ("--check", "--check-enter")
 NOT_CHECKED = (
     *("--escape", "--wait", "--reconnect", "--history", "--close-wait"),
-    *("--until", "--read-only", "--run", "--log", "--record"),
+    *("--until", "--stdin", "--read-only", "--run", "--log", "--record"),
+    *("--log-plain", "--log-timestamps"),
 )
 
 
@@ -117,6 +120,7 @@ def test_the_table_has_the_documented_conflicts() -> None:
         ("--quiet", "--debug"),
         *(("--run", other) for other in ("--until", "--read-only", "--reconnect")),
         *(("--run", other) for other in ("--history", "--log", "--record")),
+        *(("--run", other) for other in ("--log-plain", "--log-timestamps")),
         ("--stdin", "--read-only"),
         ("--cacert", "--insecure"),
         ("--demo", "--check"),
@@ -132,6 +136,8 @@ def test_the_table_has_the_documented_conflicts() -> None:
         "--key": ("--cert",),
         "--history": (SERVER_NAME,),
         "--wait": (SERVER_NAME,),
+        "--cloud": (SERVER_NAME,),
+        "--region": (SERVER_NAME,),
     }
     found = [rule for rule in RULES if isinstance(rule, Excludes)]
     assert {(rule.option, other) for rule in found for other in rule.others} == refused
@@ -174,6 +180,12 @@ def test_what_counts_as_given(options: Options, given: set[str]) -> None:
         ({"demo": True}, {"history": 50}, {"--demo"}, {"NOVACONSOLE_HISTORY"}),
         ({"demo": True}, {"wait": True}, {"--demo"}, {"NOVACONSOLE_WAIT"}),
         ({"demo": True}, {"url": URL}, {"--demo"}, {"NOVACONSOLE_URL"}),
+        (
+            {"url": URL},
+            {"cloud": "fake", "region": "RegionOne"},
+            {"--url"},
+            {"NOVACONSOLE_CLOUD", "NOVACONSOLE_REGION"},
+        ),
         ({"server": URL}, {"demo": True}, {"SERVER"}, {"NOVACONSOLE_DEMO"}),
         (
             {"demo": True, "run": "true"},
@@ -218,8 +230,8 @@ def test_what_counts_as_given(options: Options, given: set[str]) -> None:
         (
             {"url": URL, "check": True},
             {"log": Path("l"), "log_plain": True, "escape": "!"},
-            {"--url", "--check", "--log-plain"},
-            {"NOVACONSOLE_LOG", "NOVACONSOLE_ESCAPE"},
+            {"--url", "--check"},
+            {"NOVACONSOLE_LOG", "NOVACONSOLE_LOG_PLAIN", "NOVACONSOLE_ESCAPE"},
         ),
         ({"demo": True}, {"check": True}, {"--demo"}, {"NOVACONSOLE_CHECK"}),
         # ... and of two that the environment gives, the safer or first one counts.
