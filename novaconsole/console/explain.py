@@ -87,7 +87,9 @@ def suggest(
             again = f"{again}, or {_NEW_URL}"
         return _because(again, "the proxy or the network in between probably failed")
     if not connection.named:
-        return None
+        if connection.close_reason.is_orderly:
+            return None
+        return f"{again}, or {_NEW_URL}"
     if connection.close_reason.code == _TARGET_CLOSED:
         return _because(again, "the server was probably powered off or restarted")
     return again

@@ -36,9 +36,7 @@ class OutageReport:
             self._notices.say("reconnecting")
             return
         self._is_told_attached = False
-        text = f"{why}; reconnecting"
-        if self._was_attached:
-            text = f"the connection does not last: {text}"
+        text = f"{why}; reconnecting{' again' if self._was_attached else ''}"
         if text not in self._losses and len(self._losses) < _MAX_LOSSES:
             self._losses.add(text)
             self._notices.say(text)

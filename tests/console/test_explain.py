@@ -322,10 +322,17 @@ def test_a_url_that_worked_once_may_not_work_again(closed: CloseReason) -> None:
 
 
 @pytest.mark.parametrize(
-    "closed", [CloseReason(1000, "Target closed"), CloseReason(1011)]
+    "closed", [CloseReason(1000, "Target closed"), CloseReason(1001)]
 )
-def test_who_closes_a_url_says_enough(closed: CloseReason) -> None:
+def test_who_closes_a_url_in_order_says_enough(closed: CloseReason) -> None:
     assert suggest(summary(closed, named=False), None) is None
+
+
+@pytest.mark.parametrize("code", [1002, 1008, 1011, 1014])
+def test_a_failure_behind_a_url_has_a_hint(code: int) -> None:
+    hint = str(suggest(summary(CloseReason(code), named=False), None))
+    assert hint.startswith("use --reconnect ")
+    assert URL_HINT in hint
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ def test_a_console_that_comes_and_goes_is_no_wall_of_lines() -> None:
     assert said.lines == [
         f"{LOST}; reconnecting",
         AGAIN,
-        f"the connection does not last: {LOST}; reconnecting",
+        f"{LOST}; reconnecting again",
         AGAIN,
     ]
 
