@@ -229,7 +229,13 @@ def _check_files(options: Options, from_environment: frozenset[str]) -> None:
 def _target(options: Options) -> Target | None:
     """Return the URL to attach to, or None if a cloud or the demo gives it."""
     if options.url == "-":
-        return Target.parse(os.fsdecode(read_line(0, MAX_LINE_BYTES)))
+        line = os.fsdecode(read_line(0, MAX_LINE_BYTES))
+        if not line.strip():
+            raise UsageError(
+                "--url -: there is no URL on standard input",
+                "check the command that should have printed it",
+            )
+        return Target.parse(line)
     if options.url:
         return Target.parse(options.url)
     if options.server and not is_server_name(options.server):

@@ -41,14 +41,12 @@ def explaining(use: Callable[[Configuration], _T], options: CloudOptions) -> _T:
     configuration: Configuration | None = None
     try:
         configuration = Configuration(options.ask)
-        made = use(configuration)
+        return use(configuration)
     except Exception as exc:  # the loaders raise of every kind, TypeError too
         error = _explained(exc, use, options, configuration)
         if error is exc:
             raise
         raise error from exc
-    configuration.warn()
-    return made
 
 
 def _explained(

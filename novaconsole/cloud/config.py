@@ -49,8 +49,13 @@ def tls_of(region: "CloudRegion", options: CloudOptions) -> TLSOptions:
         cert=Path(pair[0]) if pair[0] else None,
         key=Path(pair[1]) if pair[1] else None,
         insecure=verify is False,
-        cacert_source="--cacert" if options.tls.cacert else "cacert of the cloud",
-        cert_source=(
-            "--cert or --key" if options.tls.cert else "cert or key of the cloud"
-        ),
+        cacert_source="--cacert" if options.tls.cacert else _source("cacert"),
+        cert_source="--cert" if options.tls.cert else _source("cert"),
+        key_source="--key" if options.tls.cert else _source("key"),
     )
+
+
+def _source(setting: str) -> str:
+    """Say where a file for TLS was set: a variable counts more than clouds.yaml."""
+    variable = f"OS_{setting.upper()}"
+    return variable if os.environ.get(variable) else f"{setting} of the cloud"

@@ -14,6 +14,8 @@ CONFIGURE = "check clouds.yaml, or source an openrc file"
 _AFTERWORDS = re.compile(r" \((?:HTTP \d+|Request-ID: [^)]*)\)")
 _MISSING_SETTINGS = re.compile(r"missing \d+ required .*arguments?: (.+)")
 _UNKNOWN_SETTING = re.compile(r"unexpected keyword argument '(\w+)'")
+# What keystoneauth and Keystone say of a login without domains.
+_NO_DOMAIN = ("a user_domain_id or user_domain_name", "Expecting to find domain")
 # The settings that show which kind of login is meant.
 _AUTH_TYPES = {
     "application_credential_id": "v3applicationcredential",
@@ -39,6 +41,8 @@ def configuration_error(
     import keystoneauth1.exceptions as keystone
     import openstack.exceptions
 
+    if error := missing_domain(exc):
+        return error
     if isinstance(exc, openstack.exceptions.ConfigException):
         if "was not found" in str(exc):
             known = ", ".join(names)
@@ -113,6 +117,21 @@ def missing_settings(names: list[str]) -> CloudError:
     return CloudError(
         f"bad cloud configuration: missing {' and '.join(names)}",
         f"add {it} to `auth` in clouds.yaml, or set {variables}",
+    )
+
+
+def missing_domain(exc: Exception) -> CloudError | None:
+    """Return the error for a login without a domain that it needs, or None.
+
+    Args:
+        exc: of keystoneauth, or made of what Keystone said.
+    """
+    if not any(words in str(exc) for words in _NO_DOMAIN):
+        return None
+    return CloudError(
+        "bad cloud configuration: the domain of the user or project is missing",
+        "set user_domain_name and project_domain_name in clouds.yaml, or "
+        "OS_USER_DOMAIN_NAME and OS_PROJECT_DOMAIN_NAME",
     )
 
 

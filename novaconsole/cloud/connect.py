@@ -41,6 +41,7 @@ def connect(options: CloudOptions) -> "Login":
         region = configuration.region(options)
         login = Login(region)
         use_our_transport(login.session, tls_of(region, options), options.proxy)
+        configuration.warn()
         return login
 
     return explaining(login, options)

@@ -6,10 +6,18 @@ Their reasons are kept: Keystone and the libraries know more than a general sent
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, TypeVar
+from http import HTTPStatus
+from http.client import BadStatusLine, HTTPException
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
-from novaconsole.cloud.config_faults import CONFIGURE, bad_configuration, reason_in
+from novaconsole.cloud.config_faults import (
+    CONFIGURE,
+    bad_configuration,
+    missing_domain,
+    reason_in,
+)
+from novaconsole.cloud.response import expects_tls
 from novaconsole.errors import CloudError, CloudUnreachable, NovaConsoleError
 from novaconsole.network.certificate import NOT_TLS, certificate_problem
 from novaconsole.redaction import mask_tokens
@@ -20,6 +28,7 @@ if TYPE_CHECKING:
 _E = TypeVar("_E", bound=BaseException)
 
 _AUTH_URL = "check auth_url in clouds.yaml or OS_AUTH_URL"
+_TOO_MANY_REQUESTS = 429
 # What keystoneauth and requests say before the reason.
 _URL = re.compile(r"https?://[^\s'\"()]+")
 _NO_REASON = "The request you have made requires authentication."
@@ -78,22 +87,26 @@ def _request_error(exc: Exception, login: "Login") -> CloudError:
             "the cloud did not answer in time", "check this machine's network or VPN"
         )
     if failure := _in_chain(exc, keystone.ConnectionError):
-        where = _address(_url_of(failure))
-        return CloudUnreachable(
-            f"the cloud cannot be reached{where and f' at {where}'}: "
-            f"{_root_cause(failure)}{_led_to(login)}",
-            "check auth_url and this machine's network or VPN",
+        return _connection_error(failure, login)
+    answer = _in_chain(exc, keystone.HttpError)
+    if answer and expects_tls(answer.response):
+        return CloudError(
+            f"{_address(str(answer.url))} speaks TLS only",
+            "use https:// instead of http:// in auth_url",
         )
+    if answer and (
+        answer.http_status >= 500 or answer.http_status == _TOO_MANY_REQUESTS
+    ):
+        return _service_failure(answer, login)
     if isinstance(exc, keystone.DiscoveryFailure):
-        answer = _in_chain(exc, keystone.HttpError)
         reason = _without_body(reason_in(exc))
         if answer is not None:
             reason = f"the response was HTTP {answer.http_status}"
         url = mask_tokens(str(login.auth_url))
-        message = f"no Keystone service at auth_url {url}: {reason}{_led_to(login)}"
-        if answer is not None and answer.http_status >= 500:
-            return CloudUnreachable(message, _AUTH_URL)
-        return CloudError(message, _AUTH_URL)
+        return CloudError(
+            f"no Keystone service at auth_url {url}: {reason}{_led_to(login)}",
+            _AUTH_URL,
+        )
     if isinstance(exc, keystone.MissingAuthMethods):
         methods = " or ".join(
             " and ".join(methods) for methods in exc.required_auth_methods
@@ -106,6 +119,8 @@ def _request_error(exc: Exception, login: "Login") -> CloudError:
         return _login_error(exc, login)
     if isinstance(exc, keystone.EndpointNotFound):
         return _endpoint_error(login)
+    if error := missing_domain(exc):
+        return error
     if isinstance(exc, (keystone.AuthPluginException, keystone.AuthorizationFailure)):
         return bad_configuration(reason_in(exc))
     if isinstance(exc, (keystone.ClientException, openstack.exceptions.SDKException)):
@@ -118,6 +133,49 @@ def _request_error(exc: Exception, login: "Login") -> CloudError:
     return CloudError(
         f"the cloud's response cannot be used: {reason_in(exc)}{_led_to(login)}",
         "check auth_url and the settings of the login; --debug shows the details",
+    )
+
+
+def _connection_error(failure: BaseException, login: "Login") -> CloudUnreachable:
+    url, cause = _url_of(failure), _root(failure)
+    where = _address(url)
+    message = f"the cloud cannot be reached{where and f' at {where}'}: "
+    if url.startswith("http:") and isinstance(
+        cause, (ConnectionResetError, HTTPException)
+    ):
+        # What a port that expects TLS does: it hangs up, or answers with an alert.
+        no_http = isinstance(cause, BadStatusLine) and not isinstance(cause, OSError)
+        reason = "it does not speak HTTP" if no_http else "it closed the connection"
+        return CloudUnreachable(
+            f"{message}{reason}{_led_to(login)}",
+            f"use https:// instead of http:// in {_setting_of(where, login)} if the "
+            "port expects TLS, or else check the port",
+        )
+    return CloudUnreachable(
+        f"{message}{_root_cause(failure)}{_led_to(login)}",
+        f"check {_setting_of(where, login)} and this machine's network or VPN",
+    )
+
+
+def _setting_of(address: str, login: "Login") -> str:
+    """Say what has led to an address."""
+    if address == _address(str(login.override)):
+        return login.override_name
+    if login.redirection or address in ("", _address(str(login.auth_url))):
+        return "auth_url"
+    return "the URL in the cloud's catalogue"
+
+
+def _service_failure(answer: Any, login: "Login") -> CloudUnreachable:
+    """Return the error for a status that is the service's own fault."""
+    where = _address(str(answer.url or login.auth_url))
+    is_keystone = where == _address(str(login.auth_url))
+    service = f"Keystone at {where}" if is_keystone else f"the service at {where}"
+    status = answer.http_status
+    phrase = HTTPStatus(status).phrase if status in {*HTTPStatus} else ""
+    return CloudUnreachable(
+        f"{service} failed: {f'HTTP {status} {phrase}'.strip()}{_led_to(login)}",
+        "try again later; if the error persists, tell the cloud's operator",
     )
 
 

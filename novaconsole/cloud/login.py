@@ -12,7 +12,7 @@ from keystoneauth1.adapter import Adapter
 from keystoneauth1.exceptions import Unauthorized
 from keystoneauth1.session import Session
 
-from novaconsole.cloud.response import redirection
+from novaconsole.cloud.response import complete_redirection, redirection
 from novaconsole.errors import CloudError
 from novaconsole.redaction import mask_tokens
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 # When the compute node is down, Nova answers after 60 seconds.
 _TIMEOUT_SECONDS = 90
 _COMPUTE = "compute"
+_OVERRIDES = ("compute_endpoint_override", "compute_endpoint")
 
 
 class Login:
@@ -37,15 +38,23 @@ class Login:
         session: sends the requests, with a token.
         nova: sends those for Nova.
         redirection: where the latest response led to, if it was a redirect.
+        override: the URL of Nova that is configured, or None for the catalogue's.
+        override_name: the setting that gives it.
 
     Raises:
-        CloudError: auth_url is not a URL.
+        CloudError: auth_url or the URL of Nova is not a URL.
     """
 
     def __init__(self, region: "CloudRegion") -> None:
         self.region = region
         self.redirection: str | None = None
-        _check_url(self.auth_url)
+        _check_url("auth_url", self.auth_url, "https://cloud.example.org:5000/v3")
+        self.override = region.get_endpoint(_COMPUTE)
+        self.override_name = next(
+            (name for name in _OVERRIDES if region.config.get(name)), "endpoint"
+        )
+        example = "https://cloud.example.org:8774/v2.1"
+        _check_url(self.override_name, self.override, example)
         region.set_session_constructor(_Session)
         self.session = region.get_session()
         if self.session.timeout is None:
@@ -58,7 +67,7 @@ class Login:
             service_name=region.get_service_name(_COMPUTE),
             interface=region.get_interface(_COMPUTE),
             region_name=region.get_region_name(_COMPUTE),
-            endpoint_override=region.get_endpoint(_COMPUTE),
+            endpoint_override=self.override,
             version="2",
             raise_exc=False,
             connect_retries=region.get_connect_retries(_COMPUTE),
@@ -108,6 +117,7 @@ class Login:
         return self.nova.get_endpoint()
 
     def _on_response(self, response: "requests.Response", **_: object) -> None:
+        complete_redirection(response)
         target = redirection(response)
         url = response.url.partition("?")[0]
         if target is not None or not url.endswith(self.redirection or url):
@@ -144,10 +154,9 @@ class _Session(Session):
             plugins.remove(plugin)
 
 
-def _check_url(url: object) -> None:
+def _check_url(setting: str, url: object, example: str) -> None:
     if url is None:
         return
-    hint = "give it as in https://cloud.example.org:5000/v3"
     try:
         parts = urlsplit(str(url))
         is_good = parts.scheme in ("http", "https") and bool(parts.hostname)
@@ -155,4 +164,7 @@ def _check_url(url: object) -> None:
     except ValueError:
         is_good = False
     if not is_good:
-        raise CloudError(f"auth_url is not a URL: {mask_tokens(str(url))}", hint)
+        raise CloudError(
+            f"{setting} is not a URL: {mask_tokens(str(url))}",
+            f"give it as in {example}",
+        )

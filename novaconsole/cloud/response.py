@@ -3,7 +3,9 @@
 The only module that touches the responses of `requests`.
 """
 
+import re
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urljoin
 
 from novaconsole.cloud.server import unexpected_response
 from novaconsole.errors import CloudError
@@ -11,6 +13,12 @@ from novaconsole.redaction import mask_tokens
 
 if TYPE_CHECKING:
     import requests
+
+# In the words of nginx, Apache and servers in Go.
+_EXPECTS_TLS = re.compile(
+    r"plain HTTP request was sent to HTTPS|SSL-enabled server port"
+    r"|HTTP request to an HTTPS server"
+)
 
 
 def content(response: "requests.Response", purpose: str, *keys: str) -> Any:
@@ -58,6 +66,21 @@ def redirection(response: "requests.Response") -> str | None:
     if location is None or not 300 <= response.status_code < 400:
         return None
     return mask_tokens(location.partition("?")[0])
+
+
+def complete_redirection(response: "requests.Response") -> None:
+    """Make a Location absolute, which keystoneauth takes for a whole URL."""
+    if location := response.headers.get("Location"):
+        response.headers["Location"] = urljoin(response.url, location)
+
+
+def expects_tls(response: "requests.Response | None") -> bool:
+    """Whether a server says that it was sent HTTP on a port for HTTPS."""
+    return (
+        response is not None
+        and response.status_code == 400
+        and bool(_EXPECTS_TLS.search(response.text))
+    )
 
 
 def _led_to(response: "requests.Response") -> str:

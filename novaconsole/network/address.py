@@ -20,12 +20,21 @@ def split_url(url: str) -> SplitResult:
 
     Raises:
         ValueError: it is malformed or holds characters that a URL must not hold.  The
-            reason may repeat a part of the URL, which may be secret: do not show it.
+            reason repeats no part of the URL, which may be secret.
     """
     if _UNSAFE.search(url):
-        raise ValueError("a control character or blank")
-    parts = urlsplit(url)
-    _ = parts.port  # raises, if it is not a number or too large
+        raise ValueError("it holds a blank or a control character")
+    # Python's own reasons are not kept: they quote.
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        raise ValueError("its host cannot be read") from None
+    try:
+        port = parts.port
+    except ValueError:
+        port = 0
+    if port == 0:
+        raise ValueError("its port is not a number from 1 to 65535")
     return parts
 
 

@@ -83,11 +83,10 @@ class Target:
             raise UsageError("not a websocket URL", _FORMS)
         try:
             parts = split_url(url)
-        except ValueError:
-            # Not chained: the reason could name the token.
-            raise UsageError("bad websocket URL", _FORMS) from None
-        if not parts.hostname or parts.port == 0:
-            raise UsageError("bad websocket URL", _FORMS)
+        except ValueError as exc:
+            raise UsageError(f"bad websocket URL: {exc}", _FORMS) from None
+        if not parts.hostname:
+            raise UsageError("bad websocket URL: it has no host", _FORMS)
         if other := _other_console(parts.path):
             raise UsageError(
                 f"this is the URL of a {other} console, not of a serial one",
@@ -154,7 +153,8 @@ class TLSOptions:
         key: file of the key of `cert`.
         insecure: check nothing.
         cacert_source: where `cacert` was set, for messages.
-        cert_source: where `cert` and `key` were set, for messages.
+        cert_source: where `cert` was set, for messages.
+        key_source: where `key` was set or can be set.
     """
 
     cacert: Path | None = None
@@ -162,4 +162,5 @@ class TLSOptions:
     key: Path | None = None
     insecure: bool = False
     cacert_source: str = field(default="--cacert", compare=False, repr=False)
-    cert_source: str = field(default="--cert or --key", compare=False, repr=False)
+    cert_source: str = field(default="--cert", compare=False, repr=False)
+    key_source: str = field(default="--key", compare=False, repr=False)

@@ -15,7 +15,7 @@ import trio
 from novaconsole.errors import ConnectError
 from novaconsole.network.certificate import NOT_TLS, certificate_problem
 from novaconsole.network.target import Target, TLSOptions
-from novaconsole.network.trust import bad_file, trusting_context
+from novaconsole.network.trust import bad_client_certificate, trusting_context
 from novaconsole.redaction import printable
 
 
@@ -30,10 +30,7 @@ def tls_context(options: TLSOptions) -> ssl.SSLContext:
         try:
             context.load_cert_chain(options.cert, options.key)
         except (OSError, ssl.SSLError) as exc:
-            files = " or ".join(
-                str(file) for file in (options.cert, options.key) if file
-            )
-            raise bad_file(options.cert_source, files, exc) from exc
+            raise bad_client_certificate(options, exc) from exc
     return context
 
 

@@ -103,6 +103,43 @@ def bad_file(source: str, path: object, exc: OSError) -> UsageError:
     return UsageError(f"{source}: {path}: {reason}")
 
 
+def bad_client_certificate(options: TLSOptions, exc: OSError) -> UsageError:
+    """Return the error for a certificate of ours and its key that cannot be used.
+
+    Args:
+        options: that name the files.
+        exc: what OpenSSL or the system said, which does not tell about which file.
+    """
+    assert options.cert is not None
+    cert, key = options.cert, options.key or options.cert
+    for what, path, setting in (
+        ("certificate", cert, options.cert_source),
+        ("private key", key, options.key_source),
+    ):
+        source = setting if path is not cert else options.cert_source
+        try:
+            content = path.read_bytes()
+        except OSError as unreadable:
+            return bad_file(source, path, unreadable)
+        if b"-----BEGIN " not in content:
+            return bad_file(source, path, exc)
+        if f"{what.upper()}-----".encode() not in content:
+            return UsageError(
+                f"{source}: {path}: there is no {what} in this file",
+                f"give the file of the {what} with {_setting(setting)}",
+            )
+    if options.key is None:
+        return bad_file(options.cert_source, cert, exc)
+    sources = f"{options.cert_source} or {options.key_source}"
+    return bad_file(sources, f"{cert} or {key}", exc)
+
+
+def _setting(source: str) -> str:
+    """Return how to set what can be in clouds.yaml or in a variable."""
+    name = source.removesuffix(" of the cloud")
+    return f"{name} in clouds.yaml or OS_{name.upper()}" if name != source else name
+
+
 def _context_for(source: str, path: Path) -> ssl.SSLContext:
     """Create a context that trusts nothing but these certificates."""
     try:

@@ -73,7 +73,9 @@ def test_a_missing_domain_is_an_error_that_names_it(
     del auth[f"{kind}_domain_name"]
     write_clouds(tmp_path / "clouds.yaml", fake=cloud.config(auth=auth))
 
-    assert "domain" in str(failure())
+    error = failure()
+    assert str(error).endswith("the domain of the user or project is missing")
+    assert "OS_USER_DOMAIN_NAME" in str(error.hint)
 
 
 def test_a_refused_connection_is_an_error_about_the_auth_url(
@@ -207,7 +209,38 @@ def test_further_methods_that_the_cloud_requires_are_named(cloud: FakeCloud) -> 
     assert "password and totp together" in str(failure())
 
 
-@pytest.mark.parametrize("status", [401, 503])
+@pytest.mark.parametrize(
+    ("status", "phrase"),
+    [
+        (429, "Too Many Requests"),
+        (500, "Internal Server Error"),
+        (502, "Bad Gateway"),
+        (503, "Service Unavailable"),
+    ],
+)
+@pytest.mark.parametrize("version", ["", "/v3"])
+@pytest.mark.parametrize("has_versions", [True, False])
+def test_a_keystone_that_fails_is_not_called_a_refusal(
+    cloud: FakeCloud,
+    configure: Configure,
+    status: int,
+    phrase: str,
+    version: str,
+    has_versions: bool,
+) -> None:
+    configure(auth={"auth_url": f"{cloud.url}/identity{version}"})
+    page = Answer(status, b"<html>no</html>", {"Content-Type": "text/html"})
+    cloud.keystone_answer = page
+    if not has_versions:
+        cloud.versions_answer = page
+    error = failure()
+    assert isinstance(error, CloudUnreachable)
+    where = cloud.url.removeprefix("http://")
+    assert str(error) == f"Keystone at {where} failed: HTTP {status} {phrase}"
+    assert "try again later" in str(error.hint)
+
+
+@pytest.mark.parametrize("status", [401, 404])
 def test_a_status_instead_of_the_versions_is_told(
     cloud: FakeCloud, configure: Configure, status: int
 ) -> None:
@@ -218,7 +251,7 @@ def test_a_status_instead_of_the_versions_is_told(
     error = failure()
     assert f"HTTP {status}" in str(error)
     assert "<html>" not in str(error)
-    assert isinstance(error, CloudUnreachable) == (status == 503)
+    assert not isinstance(error, CloudUnreachable)
 
 
 def test_where_a_redirect_leads_is_told(cloud: FakeCloud, configure: Configure) -> None:
@@ -230,6 +263,15 @@ def test_where_a_redirect_leads_is_told(cloud: FakeCloud, configure: Configure) 
         location = f"http://127.0.0.1:{port}/"
         cloud.versions_answer = Answer(302, b"", {"Location": location})
         assert f"at 127.0.0.1:{port}: Connection refused" in str(failure())
+
+
+def test_a_redirect_without_a_host_is_followed(
+    cloud: FakeCloud, configure: Configure
+) -> None:
+    configure(auth={"auth_url": f"{cloud.url}/identity"})
+    cloud.versions_answer = Answer(302, b"", {"Location": "/elsewhere"})
+    assert f"(redirected to {cloud.url}/elsewhere)" in str(failure())
+    assert "/elsewhere" in cloud.paths("GET")
 
 
 def test_where_a_redirect_of_nova_leads_is_told(cloud: FakeCloud) -> None:
@@ -251,7 +293,79 @@ def test_a_keystone_that_is_down_is_told_without_the_words_of_a_library(
     )
 
 
+# ---- a URL of Nova that is configured
+
+
+@pytest.mark.parametrize("name", ["compute_endpoint_override", "compute_endpoint"])
+def test_a_url_of_nova_that_is_none_is_named(configure: Configure, name: str) -> None:
+    configure(**{name: "rubbish"})
+    assert str(failure()) == f"{name} is not a URL: rubbish"
+
+
+def test_a_url_of_nova_that_cannot_be_reached_is_named(configure: Configure) -> None:
+    with fake.refused_port() as port:
+        configure(compute_endpoint_override=f"http://127.0.0.1:{port}/v2.1")
+        error = failure()
+    assert f"cannot be reached at 127.0.0.1:{port}" in str(error)
+    assert "check compute_endpoint_override" in str(error.hint)
+    assert "auth_url" not in str(error.hint)
+
+
 # ---- TLS to Keystone
+
+
+@pytest.mark.parametrize("version", ["", "/v3"])
+def test_http_to_a_port_that_expects_tls_is_told(
+    secure: SecureCloud, tmp_path: Path, version: str
+) -> None:
+    url = secure.cloud.url.replace("https:", "http:")
+    auth = secure.cloud.auth(auth_url=f"{url}/identity{version}")
+    write_clouds(tmp_path / "clouds.yaml", fake=secure.cloud.config(auth=auth))
+    error = failure()
+    assert f"cannot be reached at {url[7:]}" in str(error)
+    assert "use https:// instead of http:// in auth_url" in str(error.hint)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "The plain HTTP request was sent to HTTPS port",
+        "You're speaking plain HTTP to an SSL-enabled server port.",
+        "Client sent an HTTP request to an HTTPS server.",
+    ],
+)
+@pytest.mark.parametrize("version", ["", "/v3"])
+def test_a_server_that_asks_for_tls_in_its_own_words_is_understood(
+    cloud: FakeCloud, configure: Configure, text: str, version: str
+) -> None:
+    configure(auth={"auth_url": f"{cloud.url}/identity{version}"})
+    cloud.keystone_answer = cloud.versions_answer = Answer(400, text.encode())
+    error = failure()
+    assert str(error).endswith("speaks TLS only")
+    assert "use https:// instead of http:// in auth_url" in str(error.hint)
+
+
+@pytest.mark.parametrize(
+    ("setting", "file", "hint"),
+    [("cacert", "/nope", None), ("cert", "client.pem", "OS_KEY"), ("key", "/nope", "")],
+)
+def test_a_bad_file_for_tls_is_named_with_its_variable(
+    secure: SecureCloud,
+    certificates: Certificates,
+    monkeypatch: pytest.MonkeyPatch,
+    setting: str,
+    file: str,
+    hint: str | None,
+) -> None:
+    directory = certificates.client_cert.parent
+    if setting == "key":
+        monkeypatch.setenv("OS_CERT", str(certificates.client_cert))
+    path = directory / file
+    monkeypatch.setenv("OS_CACERT", str(secure.ca))
+    monkeypatch.setenv(f"OS_{setting.upper()}", str(path))
+    error = failure()
+    assert f": OS_{setting.upper()}: {path}: " in str(error)
+    assert (hint or "") in str(error.hint)
 
 
 @pytest.mark.parametrize("version", ["", "/v3"])

@@ -320,13 +320,23 @@ def test_without_a_terminal_the_input_after_the_url_is_data(tmp_path: Path) -> N
     assert TOKEN.encode() not in told
 
 
-@pytest.mark.parametrize("line", [b"", b"\n", b"ftp://127.0.0.1/\n", b"\xff\n"])
-def test_an_input_without_a_url_is_wrong_usage(tmp_path: Path, line: bytes) -> None:
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        (b"", b"--url -: there is no URL on standard input"),
+        (b" \n", b"--url -: there is no URL on standard input"),
+        (b"ftp://127.0.0.1/\n", b"not a websocket URL"),
+        (b"\xff\n", b"not a websocket URL"),
+    ],
+)
+def test_an_input_without_a_url_is_wrong_usage(
+    tmp_path: Path, line: bytes, message: bytes
+) -> None:
     with piped(tmp_path, "--url", "-") as process:
         shown, told = process.communicate(line, PATIENCE)
         assert process.returncode == 2
     assert shown == b""
-    assert told.startswith(b"novaconsole: not a websocket URL\n")
+    assert told.startswith(b"novaconsole: " + message + b"\n")
 
 
 def test_after_sigkill_its_pipe_is_still_blocking(tmp_path: Path) -> None:

@@ -145,6 +145,23 @@ def test_a_bad_url_is_a_usage_error_that_does_not_repeat_it(url: str) -> None:
     assert str(error)
 
 
+@pytest.mark.parametrize(
+    ("url", "reason"),
+    [
+        ("ws://h:99999/?token=t", "its port is not a number from 1 to 65535"),
+        ("ws://h:0/", "its port is not a number from 1 to 65535"),
+        ("ws://h:x/", "its port is not a number from 1 to 65535"),
+        ("ws://h/?token=t t", "it holds a blank or a control character"),
+        ("ws://[::1/", "its host cannot be read"),
+        ("ws:///x", "it has no host"),
+    ],
+)
+def test_what_is_bad_in_a_url_is_told(url: str, reason: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        Target.parse(url)
+    assert str(caught.value) == f"bad websocket URL: {reason}"
+
+
 def test_a_password_in_the_url_is_an_error_that_suggests_a_header() -> None:
     with pytest.raises(UsageError) as caught:
         Target.parse(f"ws://user:{TOKEN}@h/")

@@ -136,6 +136,28 @@ async def test_a_bad_file_is_named_before_anything_is_opened(
     assert str(checked.value) == str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("cert", "key", "message", "option"),
+    [
+        ("client.pem", None, "--cert: {}: there is no private key", "--key"),
+        ("client.key", None, "--cert: {}: there is no certificate", "--cert"),
+        ("client.key", "client.key", "--cert: {}: there is no certificate", "--cert"),
+        ("client.pem", "client.pem", "--key: {}: there is no private key", "--key"),
+    ],
+)
+def test_what_is_missing_in_a_file_is_named(
+    certificates: Certificates, cert: str, key: str | None, message: str, option: str
+) -> None:
+    directory = certificates.client_cert.parent
+    options = TLSOptions(
+        cert=directory / cert, key=directory / key if key else None, insecure=True
+    )
+    with pytest.raises(UsageError) as caught:
+        tls_context(options)
+    assert message.format(directory / (key or cert)) in str(caught.value)
+    assert str(caught.value.hint).endswith(f"with {option}")
+
+
 def test_a_key_of_another_certificate_is_a_usage_error(
     certificates: Certificates,
 ) -> None:
