@@ -136,6 +136,8 @@ class Configuration(OpenStackConfig):
                 self._skipped.append(f"skipping {path}: {reason_of(exc)}")
                 continue
             if found[0] is not None:
+                if not found[1]:  # an empty file, which older SDKs refuse
+                    return found[0], {"clouds": {}}
                 _leave_out(found[1], self._without)
                 return found
         return super()._load_yaml_json_file([])
