@@ -102,11 +102,13 @@ class Process:
         self._changed.unpark_all()
 
     async def _wait_room(self) -> None:
-        while not self._command.input_room:
+        while True:
             if self._has_ended or not self._command.takes_input:
                 failure = self._failure or self._command.error
                 message = str(failure or "the command takes no input any more")
                 raise trio.BrokenResourceError(message) from failure
+            if self._command.input_room:
+                return
             await self._changed.park()
 
     async def _give(self, data: memoryview) -> int:
@@ -159,7 +161,7 @@ class Process:
 
     async def _keep_time(self) -> None:
         """Wake the command at its deadlines."""
-        while True:
+        while not self._command.is_over:
             with trio.move_on_at(self._command.deadline) as scope:
                 await self._changed.park()
             if scope.cancelled_caught:
