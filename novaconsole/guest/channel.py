@@ -30,7 +30,7 @@ from novaconsole.errors import GuestNotReady
 from novaconsole.guest.liveness import Liveness
 from novaconsole.guest.script import SILENCE_SECONDS, octal
 
-_FRAME_BYTES = 4096
+_FRAME_BYTES = 16384
 _FEW_BYTES = 64
 _WINDOW_BYTES = 48 * 1024
 _STOPS = (b"INT", b"TERM", b"KILL")

@@ -117,7 +117,7 @@ p e$e; p e$e
 # is printed to the console meanwhile is noticed by that.
 _SHOW = """\
 o() {
-while n=$(LC_ALL=C dd bs=8192 count=1 2>&1 >&3); do
+while n=$(LC_ALL=C dd bs=32768 count=1 2>&1 >&3); do
 set -- $n
 [ $1 = 0+0 ] && break
 p .$7

@@ -82,22 +82,19 @@ async def bare(url: str, login: str | None, data: bytes) -> dict[str, float]:
                 nursery.start_soon(console.send, data)
                 await received_until(console, b"done\n")
             to = size / 1000 / (time.perf_counter() - began)
-        async with raw(console, b"head -c %d /dev/urandom" % size):
-            came = len(await console.receive())
+        async with raw(console, b"head -c %d /dev/urandom" % size) as first:
+            came = len(first or await console.receive())
             began = time.perf_counter()
             while came < size:
                 came += len(await console.receive())
             out = size / 1000 / (time.perf_counter() - began)
-        async with raw(console, b"head -c %d | cat" % (_ROUNDS * len(_LINE))):
+        async with raw(console, b"dd bs=4096 count=%d" % _ROUNDS):
             rounds = []
             for _ in range(_ROUNDS):
                 began = time.perf_counter()
                 await console.send(_LINE)
                 await received_until(console, b"\n")
                 rounds.append((time.perf_counter() - began) * 1000)
-        if login:
-            await console.send(b"exit\r")
-            await console.expect("login: $", timeout=_SECONDS)
         return {
             "to a command's input": to,
             "from its output": out,
@@ -151,28 +148,31 @@ async def through_a_command(
 
 async def log_in(console: SerialConsole, login: str | None) -> None:
     await console.send(b"\r")
-    if login:
-        await console.expect("login: $", timeout=_SECONDS)
+    found = await console.expect("[#$] $", "login: $", timeout=_SECONDS)
+    if found.index == 1 and login:
         await console.send(login.encode() + b"\r")
         await console.expect("assword: $", timeout=_SECONDS)
         await console.send(os.environ["NOVACONSOLE_PASSWORD"].encode() + b"\r")
-    await console.expect("[#$] $", timeout=_SECONDS)
+        await console.expect("[#$] $", timeout=_SECONDS)
 
 
 @asynccontextmanager
-async def raw(console: SerialConsole, command: bytes) -> AsyncIterator[None]:
-    """A raw tty while a command runs that ends by itself."""
-    await console.send(b"stty raw -echo; echo rea''dy; %b; stty sane\r" % command)
-    await received_until(console, b"ready\n")
-    yield
+async def raw(console: SerialConsole, command: bytes) -> AsyncIterator[bytes]:
+    """A raw tty while a command runs that ends by itself; yields its first output."""
+    await console.send(
+        b"stty raw -echo; echo rea''dy; %b 2>/dev/null; stty sane\r" % command
+    )
+    yield await received_until(console, b"ready\n")
     await console.send(b"\r")
     await console.expect("[#$] $", timeout=_SECONDS)
 
 
-async def received_until(console: SerialConsole, end: bytes) -> None:
+async def received_until(console: SerialConsole, end: bytes) -> bytes:
+    """Receive up to these bytes; returns what came after them."""
     received = b""
     while end not in received:
         received = received[-len(end) :] + await console.receive()
+    return received.partition(end)[2]
 
 
 if __name__ == "__main__":
