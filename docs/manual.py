@@ -72,6 +72,7 @@ def manual() -> str:
         ),
         "The command line takes precedence;",
         "a variable that does not fit it is ignored.",
+        "NOVACONSOLE_READ_ONLY beats variables that would send something.",
         "NOVACONSOLE_HEADER and NOVACONSOLE_UNTIL may hold several values, one a line.",
         *entry("NOVACONSOLE_PASSWORD", "Password for --login."),
         ".SH SEE ALSO",

@@ -3,7 +3,8 @@
 The rows are checked in order, and the first that does not hold is reported.
 
 What a variable of the environment gives is a default: where it does not fit what stands
-on the command line, it is ignored, and never an error.
+on the command line, it is ignored, and never an error.  Of two defaults that do not fit
+each other the safer one stays, so the rules about what is safe come first.
 """
 
 from dataclasses import dataclass, fields, replace
@@ -57,10 +58,13 @@ class Excludes:
     Attributes:
         option: as the user writes it.
         others: the options that it excludes.
+        is_guard: whether the option protects the guest, so that a user who has it as a
+            default is told when it does not apply.
     """
 
     option: str
     others: tuple[str, ...]
+    is_guard: bool = False
 
     def error(self, given: frozenset[str]) -> UsageError | None:
         """Return the error for options that break this rule, or None."""
@@ -115,11 +119,12 @@ _OF_A_LOG = ("--log-plain", "--log-timestamps")
 # What ends or changes a session, of which a check has none.
 _NOT_CHECKED = (
     *("--escape", "--wait", "--reconnect", "--history", "--close-wait"),
-    *("--until", "--stdin", "--read-only", "--run", "--log", "--record"),
+    *("--until", "--stdin", "--run", "--log", "--record"),
     *_OF_A_LOG,
 )
 
 RULES: tuple[Rule, ...] = (
+    Excludes("--read-only", ("--stdin", "--run", "--check-enter"), is_guard=True),
     Excludes("--quiet", ("--verbose", "--debug")),
     Requires("--overwrite", ("--log", "--record")),
     Requires("--record-input", ("--record",)),
@@ -129,11 +134,10 @@ RULES: tuple[Rule, ...] = (
     Excludes(
         "--run",
         (
-            *("--until", "--read-only", "--reconnect", "--history", "--log"),
-            *("--record", *_OF_A_LOG),
+            *("--until", "--reconnect", "--history", "--log", "--record"),
+            *_OF_A_LOG,
         ),
     ),
-    Excludes("--stdin", ("--read-only",)),
     Excludes("--cacert", ("--insecure",)),
     Requires("--key", ("--cert",)),
     ExactlyOne(
@@ -148,7 +152,7 @@ RULES: tuple[Rule, ...] = (
     Requires("--cloud", (SERVER_NAME,), _NO_CLOUD),
     Requires("--region", (SERVER_NAME,), _NO_CLOUD),
     Excludes("--demo", ("--check", "--check-enter")),
-    Excludes("--check", _NOT_CHECKED),
+    Excludes("--check", (*_NOT_CHECKED, "--read-only")),
     Excludes("--check-enter", _NOT_CHECKED),
 )
 
@@ -159,10 +163,12 @@ class Ignored(NamedTuple):
     Attributes:
         variable: that gave it.
         reason: which rule it would break.
+        was_guard: whether it would have protected the guest.
     """
 
     variable: str
     reason: str
+    was_guard: bool = False
 
 
 def without_unfit_defaults(
@@ -178,24 +184,27 @@ def without_unfit_defaults(
     defaults = frozenset(names)
     ignored = list[Ignored]()
     while unfit := _first_unfit(given_options(options), defaults):
-        reason, dropped = unfit
+        rule, reason, dropped = unfit
         for option in sorted(dropped):
             name = names[option]
             initial = {each.name: each.default for each in fields(options)}
             changes: dict[str, Any] = {name: initial[name]}
             options = replace(options, **changes)
-            ignored.append(Ignored(variable(name), reason))
+            was_guard = isinstance(rule, Excludes) and (
+                rule.is_guard and option == rule.option
+            )
+            ignored.append(Ignored(variable(name), reason, was_guard))
         defaults -= dropped
     return options, ignored
 
 
 def _first_unfit(
     given: frozenset[str], defaults: frozenset[str]
-) -> tuple[str, set[str]] | None:
+) -> tuple[Rule, str, set[str]] | None:
     for rule in RULES:
         error = rule.error(given)
         if error is not None and (dropped := rule.unfit(given, defaults)):
-            return str(error), dropped
+            return rule, str(error), dropped
     return None
 
 

@@ -89,8 +89,9 @@ def run(options: Options) -> int:
     options, ignored = without_unfit_defaults(options, given)
     notices = Notices(_verbosity(options), as_json=options.json)
     log_to(notices)
-    for variable, reason in ignored:
-        notices.say(f"{variable} is ignored: {reason}", Verbosity.VERBOSE)
+    for variable, reason, was_guard in ignored:
+        level = Verbosity.NORMAL if was_guard else Verbosity.VERBOSE
+        notices.say(f"{variable} is ignored: {reason}", level)
     try:
         request = requested(options, given)
     except NovaConsoleError as exc:

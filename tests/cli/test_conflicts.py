@@ -43,7 +43,7 @@ WHERE = {"SERVER", "--url", "--demo"}  # one of these is needed in any case
 CHECKS = ("--check", "--check-enter")
 NOT_CHECKED = (
     *("--escape", "--wait", "--reconnect", "--history", "--close-wait"),
-    *("--until", "--stdin", "--read-only", "--run", "--log", "--record"),
+    *("--until", "--stdin", "--run", "--log", "--record"),
     *("--log-plain", "--log-timestamps"),
 )
 
@@ -118,14 +118,15 @@ def test_the_table_has_the_documented_conflicts() -> None:
     refused = {
         ("--quiet", "--verbose"),
         ("--quiet", "--debug"),
-        *(("--run", other) for other in ("--until", "--read-only", "--reconnect")),
+        *(("--run", other) for other in ("--until", "--reconnect")),
         *(("--run", other) for other in ("--history", "--log", "--record")),
         *(("--run", other) for other in ("--log-plain", "--log-timestamps")),
-        ("--stdin", "--read-only"),
+        *(("--read-only", other) for other in ("--stdin", "--run", "--check-enter")),
         ("--cacert", "--insecure"),
         ("--demo", "--check"),
         ("--demo", "--check-enter"),
         *((check, other) for check in CHECKS for other in NOT_CHECKED),
+        ("--check", "--read-only"),
     }
     required = {
         "--overwrite": ("--log", "--record"),
@@ -242,6 +243,26 @@ def test_what_counts_as_given(options: Options, given: set[str]) -> None:
             {"NOVACONSOLE_INSECURE"},
         ),
         ({}, {"url": URL, "demo": True}, {"--url"}, {"NOVACONSOLE_DEMO"}),
+        *(
+            (
+                {"url": URL},
+                {"read_only": True, **sends},
+                {"--url", "--read-only"},
+                {f"NOVACONSOLE_{name.upper()}" for name in sends},
+            )
+            for sends in (
+                {"stdin": True},
+                {"check_enter": True},
+                {"run": "true", "login": "root", "force_login": True},
+                {"run": "true", "stdin": True, "check_enter": True},
+            )
+        ),
+        (
+            {"url": URL, "read_only": True},
+            {"stdin": True, "run": "true"},
+            {"--url", "--read-only"},
+            {"NOVACONSOLE_STDIN", "NOVACONSOLE_RUN"},
+        ),
         # What applies is kept.
         ({"server": "vm"}, {"history": 5}, {"SERVER", SERVER_NAME, "--history"}, set()),
         ({}, {"demo": True, "log": Path("l")}, {"--demo", "--log"}, set()),
@@ -267,6 +288,33 @@ def test_what_conflicts_on_the_command_line_is_not_ignored() -> None:
     assert [each.variable for each in ignored] == ["NOVACONSOLE_UNTIL"]
     with pytest.raises(UsageError, match=r"^--log cannot be used with --run$"):
         check_conflicts(settled)
+
+
+@pytest.mark.parametrize(
+    ("typed", "is_told"),
+    [({"run": "true"}, True), ({"stdin": True}, True), ({"check_enter": True}, True)]
+    + [({"check": True}, False)],  # which sends nothing
+)
+def test_a_read_only_default_gives_way_to_an_option_and_not_in_silence(
+    typed: dict[str, Any], is_told: bool
+) -> None:
+    given = Options(url=URL, read_only=True, **typed)
+
+    settled, ignored = without_unfit_defaults(given, frozenset({"read_only"}))
+
+    assert not settled.read_only
+    assert [(each.variable, each.was_guard) for each in ignored] == [
+        ("NOVACONSOLE_READ_ONLY", is_told)
+    ]
+
+
+def test_a_read_only_default_that_is_ignored_is_told(run: Runner) -> None:
+    done = run("--url", URL, "--stdin", env={"NOVACONSOLE_READ_ONLY": "1"})
+
+    assert done.stderr.splitlines()[0] == (
+        "novaconsole: NOVACONSOLE_READ_ONLY is ignored: "
+        "--stdin cannot be used with --read-only"
+    )
 
 
 def test_only_verbose_tells_of_an_ignored_default(run: Runner) -> None:
