@@ -64,7 +64,7 @@ PURE |= {"codecs", "difflib", "ipaddress", "json", "math", "random", "shlex", "s
 PURE |= {"itertools", "warnings"}
 
 OWNERS = {
-    "termios": {"terminal.tty", "terminal.prompt"},
+    "termios": {"terminal.tty", "terminal.prompt", "terminal.secret"},
     "tty": set[str](),
     "fcntl": {"terminal.tty"},
     "pty": {"console.demo"},

@@ -1,11 +1,11 @@
 """The guest's password: from a file, from standard input, or asked for."""
 
 import os
-from contextlib import suppress
 from pathlib import Path
 
 from novaconsole.cli.options import Options
 from novaconsole.errors import UsageError
+from novaconsole.terminal.secret import SecretPrompt
 
 MAX_LINE_BYTES = 64 * 1024
 
@@ -47,9 +47,7 @@ def guest_password(options: Options) -> str | None:
         return _password_in(file).decode(errors="surrogateescape")  # any bytes
     password = os.environ.get("NOVACONSOLE_PASSWORD") if file is None else None
     if password is None and options.login is not None:
-        with suppress(OSError):  # no controlling terminal
-            os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY))
-            password = _ask_password(options.login)
+        password = _ask_password(options.login)
     return password
 
 
@@ -65,13 +63,16 @@ def _password_in(file: Path) -> bytes:
         raise UsageError(message) from exc
 
 
-def _ask_password(login: str) -> str:
-    from getpass import getpass
-
+def _ask_password(login: str) -> str | None:
+    """Ask on the controlling terminal; None if there is none."""
     try:
-        return getpass(f"password of {login} in the guest: ")
-    except (EOFError, KeyboardInterrupt):  # Ctrl-D: as Ctrl-C
-        # The cursor is still behind the prompt, which getpass shows on the terminal.
-        with suppress(OSError), open("/dev/tty", "wb", buffering=0) as terminal:
-            terminal.write(b"\n")
-        raise KeyboardInterrupt from None
+        fd = os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY)
+    except OSError:
+        return None
+    try:
+        password = SecretPrompt(f"password of {login} in the guest: ", fd).ask()
+    finally:
+        os.close(fd)
+    if password is None:  # Ctrl-D: as Ctrl-C
+        raise KeyboardInterrupt
+    return password

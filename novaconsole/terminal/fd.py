@@ -35,6 +35,18 @@ def reopen(fd: int, flags: int, path: str | None = None) -> int:
     return reopened
 
 
+def is_foreground(fd: int) -> bool:
+    """Whether our job may use a terminal, as far as job control goes.
+
+    Args:
+        fd: open on it.
+    """
+    try:
+        return os.tcgetpgrp(fd) == os.getpgrp()
+    except OSError:  # not our controlling terminal: no job control on it
+        return True
+
+
 def write_within(fd: int, data: bytes, seconds: float) -> bytes:
     """Write what the other side takes within a time.
 

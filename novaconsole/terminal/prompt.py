@@ -1,20 +1,15 @@
-"""A password that the user is asked for, before the terminal is raw.
-
-Not getpass: that one blocks, and what it has switched off would stay off when the
-program is left by a signal in the meantime.
-"""
+"""Asking for a secret while trio runs, and before the terminal is raw."""
 
 import os
 import termios
 from contextlib import suppress
-from typing import Self
 
 import trio
 
 from novaconsole.terminal.fd import reopen
+from novaconsole.terminal.secret import SecretPrompt
 
 _STDIN = 0
-_MAX_BYTES = 4096  # what a terminal takes for one line
 
 
 def ask_from_thread(prompt: str) -> str | None:
@@ -32,8 +27,6 @@ def ask_from_thread(prompt: str) -> str | None:
 async def ask_secret(prompt: str) -> str | None:
     """Ask for a secret on the terminal that standard input is.
 
-    However this ends, the terminal echoes again, and the next output begins a line.
-
     Args:
         prompt: what to show.
 
@@ -43,15 +36,22 @@ async def ask_secret(prompt: str) -> str | None:
     fd = _open_terminal()
     if fd is None:
         return None
+    question = SecretPrompt(prompt, fd)
+    scope = trio.CancelScope()
+    _asked[question] = scope
     try:
-        with _Silence(fd) as silence, silence.scope:
-            os.write(fd, prompt.encode(errors="replace"))
-            return os.fsdecode(await _read_line(fd))
+        with question.shown(), scope:
+            is_complete = False
+            while not is_complete:
+                await trio.lowlevel.wait_readable(fd)
+                with suppress(BlockingIOError):
+                    is_complete = question.read()
     except termios.error:  # it has hung up
         return None
     finally:
+        _asked.pop(question, None)
         os.close(fd)
-    return None  # end_prompts was called
+    return None if scope.cancelled_caught else question.answer
 
 
 def end_prompts() -> None:
@@ -60,8 +60,13 @@ def end_prompts() -> None:
     trio runs it in a task of its own, which would otherwise go on after the thread that
     asked has been abandoned.
     """
-    for silence in [*_silences]:
-        silence.end()
+    for question, scope in _asked.items():
+        question.end()
+        scope.cancel(reason="nobody waits for the answer")
+
+
+# Those in force: there is one terminal, and mostly one prompt.
+_asked: dict[SecretPrompt, trio.CancelScope] = {}
 
 
 def _open_terminal() -> int | None:
@@ -74,53 +79,3 @@ def _open_terminal() -> int | None:
         # In a container the terminal may have no name, but the kernel still has it.
         return reopen(_STDIN, flags)
     return None
-
-
-class _Silence:
-    """A terminal that does not echo, until the block or `end` ends that.
-
-    Attributes:
-        scope: of the waiting for an answer.
-    """
-
-    def __init__(self, fd: int) -> None:
-        self.scope = trio.CancelScope()
-        self._fd = fd
-        self._before = termios.tcgetattr(fd)
-
-    def __enter__(self) -> Self:
-        silent = [*self._before]
-        flags = self._before[3] | termios.ICANON | termios.ISIG
-        silent[3] = flags & ~termios.ECHO
-        _silences.append(self)
-        # Not TCSAFLUSH: what was typed ahead may be the answer.
-        termios.tcsetattr(self._fd, termios.TCSADRAIN, silent)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.end()
-
-    def end(self) -> None:
-        """Let the terminal echo again, and begin a line; only the first call counts."""
-        if self in _silences:
-            _silences.remove(self)
-            with suppress(OSError, termios.error):
-                termios.tcsetattr(self._fd, termios.TCSADRAIN, self._before)
-                os.write(self._fd, b"\n")  # the user's own was not echoed
-            self.scope.cancel(reason="nobody waits for the answer")
-
-
-# Those in force: there is one terminal, and mostly one prompt.
-_silences = list[_Silence]()
-
-
-async def _read_line(fd: int) -> bytes:
-    line = b""
-    while not line.endswith((b"\n", b"\r")) and len(line) < _MAX_BYTES:
-        await trio.lowlevel.wait_readable(fd)
-        with suppress(BlockingIOError):
-            data = os.read(fd, _MAX_BYTES)
-            if not data:  # Ctrl-D
-                break
-            line += data
-    return line.rstrip(b"\r\n")

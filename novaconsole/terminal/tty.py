@@ -18,7 +18,7 @@ from typing import Any
 
 import trio
 
-from novaconsole.terminal.fd import reopen
+from novaconsole.terminal.fd import is_foreground, reopen
 from novaconsole.terminal.writer import TerminalWriter
 
 _READ_BYTES = 64 * 1024
@@ -218,10 +218,7 @@ class Terminal(TerminalWriter):
         self.resume()
 
     def _is_foreground(self) -> bool:
-        try:
-            return os.tcgetpgrp(self._fd) == os.getpgrp()
-        except OSError:  # not our controlling terminal: no job control on it
-            return True
+        return is_foreground(self._fd)
 
     def size(self) -> os.terminal_size:
         """Columns and lines; both 0 if the terminal does not know."""

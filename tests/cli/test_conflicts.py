@@ -292,8 +292,12 @@ def test_what_conflicts_on_the_command_line_is_not_ignored() -> None:
 
 @pytest.mark.parametrize(
     ("typed", "is_told"),
-    [({"run": "true"}, True), ({"stdin": True}, True), ({"check_enter": True}, True)]
-    + [({"check": True}, False)],  # which sends nothing
+    [
+        ({"run": "true"}, True),
+        ({"stdin": True}, True),
+        ({"check_enter": True}, True),
+        ({"check": True}, False),  # which sends nothing
+    ],
 )
 def test_a_read_only_default_gives_way_to_an_option_and_not_in_silence(
     typed: dict[str, Any], is_told: bool
