@@ -84,7 +84,7 @@ class SerialConsole:
         """How the connection ended, or None while it is open."""
         return self._connection.close_reason
 
-    async def send(self, data: bytes) -> None:
+    async def send(self, data: bytes | bytearray | memoryview) -> None:
         r"""Type something; Enter is `\r`.
 
         Waits while the guest is slow to take it.  Where that is cancelled, a part has
@@ -92,9 +92,11 @@ class SerialConsole:
 
         Raises:
             ConnectionLost: the connection is closed.
+            TypeError: it is no bytes; nova's proxy ends a session for a str.
         """
+        typed = bytes(memoryview(data))  # which takes no str
         try:
-            await self._connection.send(data)
+            await self._connection.send(typed)
         except ConnectionLost as exc:
             raise self._lost() from exc
 

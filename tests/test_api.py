@@ -4,6 +4,7 @@ import asyncio
 import subprocess
 import sys
 import threading
+from array import array
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -11,10 +12,12 @@ from pathlib import Path
 
 import pytest
 import trio
+import trio.testing
 
 import novaconsole
 import support.fake_cloud as fake
 from novaconsole import ConnectOptions, Match, SerialConsole
+from novaconsole.remote.streams import ProcessInput
 from support.fake_cloud import FakeCloud, write_clouds
 from support.servers import (
     AT_ONCE_SECONDS,
@@ -76,6 +79,35 @@ async def test_every_byte_value_passes_both_ways() -> None:
             assert console.title == f"127.0.0.1:{guest.port}"
         assert guest.wait_closing() == b"\x03\xe8"
     assert guest.received == every_byte
+
+
+async def test_text_is_refused_and_the_console_stays_usable() -> None:
+    """Nova's proxy ends a session that sends a text frame."""
+    with leaving_nothing() as guest:
+        async with novaconsole.connect(guest.url) as console:
+            for wrong in ("x", "", 5, None, ["x"]):
+                with pytest.raises(TypeError):
+                    await console.send(wrong)  # type: ignore[arg-type] # the test
+            for right in (b"o", bytearray(b"n"), memoryview(b"e")):
+                await console.send(right)
+            assert await receive(console, 3) == b"one"
+    assert guest.received == b"one"
+
+
+async def test_text_is_no_input_of_a_command() -> None:
+    given = list[bytes]()
+
+    async def give(data: memoryview) -> int:
+        given.append(bytes(data))
+        return len(data)
+
+    async def wait_room() -> None: ...
+
+    stdin = ProcessInput(give, wait_room, lambda: None)
+    with pytest.raises(TypeError), trio.testing.assert_no_checkpoints():
+        await stdin.send_all("x")  # type: ignore[arg-type] # the test
+    await stdin.send_all(memoryview(array("H", [1, 2])))
+    assert given == [array("H", [1, 2]).tobytes()]
 
 
 async def test_iteration_ends_with_the_connection(guest: Guest) -> None:

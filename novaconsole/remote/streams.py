@@ -29,9 +29,10 @@ class ProcessInput(trio.abc.SendStream):
 
         Raises:
             trio.BrokenResourceError: the command takes no input, or has ended.
+            TypeError: it is no bytes.
         """
-        await trio.lowlevel.checkpoint()
-        with memoryview(data) as view:
+        with memoryview(data).cast("B") as view:
+            await trio.lowlevel.checkpoint()
             sent = 0
             while sent < len(view):
                 sent += await self._give(view[sent:])
