@@ -88,11 +88,11 @@ class TimedOut(NovaConsoleError):
             hint: what to try, or None.
         """
         if started:
-            message = f"the command has not ended within {seconds:g} seconds"
+            message = f"the command has not ended within {in_words(seconds)}"
         elif started is None:
-            message = f"the command may not have started within {seconds:g} seconds"
+            message = f"the command may not have started within {in_words(seconds)}"
         else:
-            message = f"the command was not started within {seconds:g} seconds"
+            message = f"the command was not started within {in_words(seconds)}"
         error = cls(message, hint)
         error.started = started
         return error

@@ -21,7 +21,17 @@ MESSAGES = Package(ROOT).messages()
 # The words that a message may begin with in capitals: names, acronyms, keys.
 CAPITALS = {
     *("BREAK", "CA", "DNS", "HTTP", "IPv6", "NMI", "SOCKS", "SOCKS5", "TCP", "TLS"),
-    *("URL", "UTF-8", "Ctrl-C", "Enter", "Keystone", "Linux", "Nova", "OpenStack"),
+    *(
+        "SERVER",
+        "URL",
+        "UTF-8",
+        "Ctrl-C",
+        "Enter",
+        "Keystone",
+        "Linux",
+        "Nova",
+        "OpenStack",
+    ),
 }
 # What a hint tells the user to do.
 VERBS = {
@@ -61,19 +71,33 @@ def first_word(message: Message) -> str:
 # ---- their form
 
 
+def begins_well(message: Message) -> bool:
+    """Whether it begins without a capital, except in names."""
+    word = first_word(message)
+    return word in CAPITALS or "_" in word or not word[:1].isupper()
+
+
+def ends_well(message: Message) -> bool:
+    return not message.shape.endswith((".", "!", ","))
+
+
 def test_no_message_begins_with_a_capital() -> None:
-    """Except for names: a line goes on after `novaconsole: `."""
-
-    def is_good(message: Message) -> bool:
-        word = first_word(message)
-        return word in CAPITALS or "_" in word or not word[:1].isupper()
-
-    assert not (wrong := bad(whole(), is_good)), f"\n{wrong}"
+    """A line goes on after `novaconsole: `."""
+    assert not (wrong := bad(whole(), begins_well)), f"\n{wrong}"
 
 
 def test_no_message_ends_with_a_full_stop() -> None:
-    wrong = bad(whole(), lambda message: not message.shape.endswith((".", "!", ",")))
-    assert not wrong, f"\n{wrong}"
+    assert not (wrong := bad(whole(), ends_well)), f"\n{wrong}"
+
+
+def test_one_second_is_not_seconds() -> None:
+    """What tells a time has been put into words by `in_words`."""
+    shapes = {message.shape for message in whole()}
+
+    def is_good(message: Message) -> bool:
+        return message.shape.replace("{} seconds", "1 second") in shapes
+
+    assert not (wrong := bad(whole(), is_good)), f"\n{wrong}"
 
 
 def test_every_message_is_one_line_with_single_spaces() -> None:
@@ -163,6 +187,42 @@ def test_a_planted_message_is_found(tmp_path: Path, plant: str) -> None:
     package = planted(tmp_path, {"vt/modes.py": PLANTS[plant]})
     shapes = {message.shape for message in package.messages() if message.wing == "vt"}
     assert {"planted {}", "check the plant"} <= shapes
+
+
+PLANTED_PARTS = """
+def plant(name, is_old):
+    what = "Not over." if is_old else "no match"
+    why = WHY[name]
+    again = f"{why} and again {why}"
+    raise ConnectError(f"{what} within {name}", f"{again}, or wait")
+WHY = {1: "Check this.", 2: "see that!"}
+def other(name):
+    raise CloudError(f"as {name} said: " + describe(name))
+def describe(name):
+    return "The End." if name else "an end"
+"""
+
+
+def test_the_form_of_what_is_filled_in_at_either_end_is_checked(tmp_path: Path) -> None:
+    package = planted(tmp_path, {"vt/modes.py": PLANTED_PARTS})
+    found = [message for message in package.messages() if message.wing == "vt"]
+    whole = {message.shape for message in found if message.kind != "part"}
+
+    assert whole == {
+        *("Not over. within {}", "no match within {}"),
+        *(
+            f"{first} and again {second}, or wait"
+            for first in ("Check this.", "see that!")
+            for second in ("Check this.", "see that!")
+        ),
+        *("as {} said: The End.", "as {} said: an end"),
+    }
+    bad = {message.shape for message in found if not begins_well(message)}
+    assert {"Not over. within {}", "Check this. and again see that!, or wait"} <= bad
+    bad = {message.shape for message in found if not ends_well(message)}
+    assert "as {} said: The End." in bad
+    # Also inside a message, where a part ends in the middle of a sentence.
+    assert {"Not over.", "Check this.", "see that!"} & bad
 
 
 def test_a_planted_message_is_found_in_every_wing(tmp_path: Path) -> None:

@@ -224,7 +224,7 @@ async def handle_signals(
 async def end_after(session: Session, seconds: float) -> None:
     """End the session when its time has run out."""
     await trio.sleep(seconds)
-    what = "no match" if session.options.until else "not over"
+    what = "no match" if session.options.until else "the session did not end"
     error = TimedOut(f"{what} within {in_words(seconds)}")
     session.end(Outcome(Reason.TIMED_OUT, error=error))
 

@@ -93,7 +93,7 @@ class _Checkup:
         self._has_failed = False
         seconds = math.inf if request.timeout is None else request.timeout
         self._deadline = trio.current_time() + seconds
-        self._late = f"not finished within {seconds:g} seconds (--timeout)"
+        self._late = f"not finished within {in_words(seconds)} (--timeout)"
 
     async def run(self) -> None:
         """Take the steps, in the time that there is for them.

@@ -27,8 +27,8 @@ class Step:
 
     def as_line(self) -> str:
         """The line for people."""
-        mark = {"ok": "ok  ", "failed": "FAIL", "skipped": "skip"}[self.mark]
-        return f"{mark} {self.name}: {self.detail}"
+        mark = {"ok": "ok", "failed": "FAIL", "skipped": "skip"}[self.mark]
+        return f"{mark:4} {self.name}: {self.detail}"
 
     def as_event(self) -> dict[str, Field]:
         """The fields of the event `check`."""

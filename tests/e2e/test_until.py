@@ -151,7 +151,10 @@ def test_with_wait_it_goes_from_no_server_to_its_prompt(
 
 @pytest.mark.parametrize(
     ("options", "says"),
-    [(UNTIL, "no match within 1 second"), ((), "not over within 1 second")],
+    [
+        (UNTIL, "no match within 1 second"),
+        ((), "the session did not end within 1 second"),
+    ],
 )
 def test_a_timeout_is_status_124(
     tmp_path: Path, options: tuple[str, ...], says: str
@@ -185,7 +188,7 @@ def test_the_timeout_includes_the_wait_for_a_server(
     command = f"novaconsole --wait --timeout {SOON} vm < /dev/null"
     status, output = shell.run(command)
     assert status == 124
-    assert output.endswith(b"novaconsole: not over within 1 second\r\n")
+    assert output.endswith(b"novaconsole: the session did not end within 1 second\r\n")
 
 
 def test_the_timeout_ends_a_session_on_a_terminal(tmp_path: Path) -> None:

@@ -14,8 +14,9 @@ So they are read from the syntax trees instead of from running code.  A message 
 
 An argument need not be a string.  Names, parameters, calls, conditions and tables are
 followed, also into other modules, to every string that they can give.  What is filled
-in while the program runs is shown as `{}`.  An argument that leads to no string gives
-no entry.
+in while the program runs is shown as `{}`; but text of the program that is filled in at
+the start or the end stands there, so that the form of the whole message can be checked.
+An argument that leads to no string gives no entry.
 """
 
 import ast
@@ -71,6 +72,7 @@ class _Module:
     functions: dict[str, list[_Function]] = field(default_factory=dict)
     constants: dict[str, ast.expr] = field(default_factory=dict)
     imports: dict[str, str] = field(default_factory=dict)
+    attributes: dict[str, list[ast.expr]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for node in ast.walk(self.tree):
@@ -80,6 +82,8 @@ class _Module:
                 case ast.ImportFrom(module=str(module), names=aliases):
                     for alias in aliases:
                         self.imports[alias.asname or alias.name] = module
+                case ast.Assign([ast.Attribute(ast.Name("self"), name)], value):
+                    self.attributes.setdefault(name, []).append(value)
         for statement in self.tree.body:
             match statement:
                 case ast.Assign([ast.Name(name)], value):
@@ -133,6 +137,7 @@ class Package:
             for node in ast.walk(module.tree)
             if isinstance(node, ast.ClassDef)
         } | _FOREIGN
+        self._joining = set[ast.expr]()  # what is being followed now
 
     def messages(self) -> list[Message]:
         """Every message, in the order of files and lines."""
@@ -142,7 +147,11 @@ class Package:
                 place = _Place(module, module.scopes.get(node))
                 texts = {(kind, text) for text in self._texts(expressions, place)}
                 for value in _filled_in(expressions):
-                    texts |= {("part", text) for text in self._texts([value], place)}
+                    texts |= {
+                        ("part", text)
+                        for text in self._texts([value], place)
+                        if not text.shape.isdigit()
+                    }
                 found |= {Message(each, *text) for each, text in texts}
         said = [one for one in found if one.shape.replace(HOLE, "").strip()]
         return sorted(said, key=_by_place)
@@ -155,7 +164,9 @@ class Package:
             match node:
                 case ast.Call(function, arguments):
                     name = _name(function)
-                    if name in self._errors:
+                    if name in self._errors or (
+                        name == "cls" and module.path.name == "errors.py"
+                    ):
                         yield from self._raised(module, node)
                     elif arguments and self._tells(name, module.scopes.get(node)):
                         told = arguments if name == "answer" else arguments[:1]
@@ -228,10 +239,21 @@ class Package:
                 return set()
             case ast.Constant(str(text)):
                 return {_Text(text, here)}
+            case ast.Constant(int() as number) if not isinstance(number, bool):
+                return {_Text(str(number), here)}
             case ast.JoinedStr(parts):
-                return {_Text(text, here) for text in self._joined(parts, place)}
-            case ast.FormattedValue(ast.Name(name)) if name in module.constants:
-                return self._texts([module.constants[name]], place)
+                if expression in self._joining:  # `again = f"{again}, or ..."`
+                    return set()
+                self._joining.add(expression)
+                ends = {parts[0], parts[-1]} if parts else set()
+                whole = [_outermost(part) if part in ends else part for part in parts]
+                joined = self._joined(whole, place)
+                self._joining.discard(expression)
+                return {_Text(text, here) for text in joined}
+            case ast.FormattedValue(ast.Name(name)) if constant := self._constant(
+                name, place
+            ):
+                return constant
             case ast.BinOp(left, ast.Add(), right):
                 joined = self._joined([left, right], place)
                 return {_Text(text, here) for text in joined}
@@ -249,6 +271,10 @@ class Package:
                 return self._texts([table_], place)
             case ast.Name(name):
                 return self._named(name, place) or unknown
+            case ast.Attribute(ast.Name("self"), name) if name in module.attributes:
+                return self._texts(
+                    module.attributes[name], _Place(module, None, steps + 1)
+                )
             case ast.Call(ast.Attribute(value, "format")):
                 return {
                     _Text(re.sub(r"\{\w*\}", HOLE, text.shape), text.place)
@@ -269,13 +295,18 @@ class Package:
         return {"".join(choice) for choice in product(*shapes)}
 
     def _named(self, name: str, place: _Place) -> set[_Text]:
-        module, scope, steps = place
+        scope = place.scope
         if scope is not None:
             values = list(self._assigned(name, place))
             if any(each.arg == name for each in _parameters(scope)):
                 return self._texts(values, place) | self._passed(name, place)
             if values:
                 return self._texts(values, place)
+        return self._constant(name, place)
+
+    def _constant(self, name: str, place: _Place) -> set[_Text]:
+        """What a constant of the module holds, or one that it imports."""
+        module, _, steps = place
         if name in module.constants:
             return self._texts([module.constants[name]], place)
         other = self._modules.get(module.imports.get(name, ""))
@@ -366,6 +397,14 @@ class Package:
         if _name(function.returns) not in ("str", "list", "tuple", "Iterator", None):
             return set()
         return self._texts(_returned(function), _Place(home, function, steps))
+
+
+def _outermost(part: ast.expr) -> ast.expr:
+    """What stands first or last in a message is followed: its form is checked there."""
+    match part:
+        case ast.FormattedValue(value, conversion=-1, format_spec=None):
+            return value
+    return part
 
 
 def _filled_in(expressions: Iterable[ast.expr]) -> Iterator[ast.expr]:
