@@ -64,6 +64,17 @@ class NovaConsoleError(Exception):
         if retryable is not None:
             self.retryable = retryable
 
+    def blame(self, source: str | None) -> None:
+        """Let the message begin with the option that gave what is refused.
+
+        Args:
+            source: as messages show it, with its variable; None changes nothing.
+        """
+        if source is not None:
+            option = source.partition(" ")[0]
+            reason = str(self).removeprefix(f"{option}: ")
+            self.args = (f"{source}: {reason}",)
+
 
 class UsageError(NovaConsoleError):
     """The request makes no sense, whatever the cloud or the network does."""

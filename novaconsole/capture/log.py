@@ -35,12 +35,14 @@ class LogOptions:
         overwrite: start the file afresh.
         plain: write plain text.
         timestamps: write the time at the start of each line.
+        source: the option and the variable that gave the name, or None for no variable.
     """
 
     name: str | None = None
     overwrite: bool = False
     plain: bool = False
     timestamps: bool = False
+    source: str | None = None
 
 
 class SessionLog:
@@ -209,5 +211,9 @@ def open_log(
     """
     with closing(SessionLog(options, server, on_error)) as log:
         if options.name is not None:
-            log.start(options.name, overwrite=options.overwrite)
+            try:
+                log.start(options.name, overwrite=options.overwrite)
+            except UsageError as exc:
+                exc.blame(options.source)
+                raise
         yield log

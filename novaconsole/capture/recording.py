@@ -29,11 +29,13 @@ class RecordingOptions:
         overwrite: start it afresh, whatever is in it; without, a file that is not
             empty is refused.
         with_input: record what is sent to the guest as well.
+        source: the option and the variable that gave the name, or None for no variable.
     """
 
     name: str
     overwrite: bool = False
     with_input: bool = False
+    source: str | None = None
 
 
 class Recording(PrivateFile):
@@ -154,7 +156,11 @@ def open_recording(
     if options is None:
         yield None
         return
-    recording = Recording(options, title(), title, on_error)
+    try:
+        recording = Recording(options, title(), title, on_error)
+    except UsageError as exc:
+        exc.blame(options.source)
+        raise
     try:
         yield recording
     finally:

@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 from novaconsole.cli.options import Options
+from novaconsole.cli.values import STANDARD_STREAM, shown
 from novaconsole.errors import UsageError
 from novaconsole.terminal.secret import SecretPrompt
 
@@ -31,36 +32,50 @@ def read_line(fd: int, max_bytes: int) -> bytes:
     return bytes(line)
 
 
-def guest_password(options: Options) -> str | None:
+def guest_password(
+    options: Options, from_environment: frozenset[str] = frozenset()
+) -> str | None:
     """Return the guest's password, or None without one and a terminal to ask on.
 
     It cannot be given on the command line, which every user of the machine can read.
 
     Args:
         options: as the user gave them.
+        from_environment: the fields that variables gave, for messages.
 
     Raises:
-        UsageError: the file cannot be read.
+        UsageError: the file cannot be read, or has no password.
     """
     file = options.password_file
-    if file is not None and (str(file) != "-" or not os.isatty(0)):
-        return _password_in(file).decode(errors="surrogateescape")  # any bytes
-    password = os.environ.get("NOVACONSOLE_PASSWORD") if file is None else None
+    if file is not None and (file != STANDARD_STREAM or not os.isatty(0)):
+        line = _password_in(file, shown("password_file", from_environment))
+        return line.decode(errors="surrogateescape")  # any bytes
+    password = None
+    if file is None:
+        password = os.environ.get("NOVACONSOLE_PASSWORD") or None
     if password is None and options.login is not None:
         password = _ask_password(options.login)
     return password
 
 
-def _password_in(file: Path) -> bytes:
+def _password_in(file: Path, option: str) -> bytes:
     """Return the first line of a file, or of standard input for `-`."""
-    if str(file) == "-":
-        return read_line(0, MAX_LINE_BYTES).rstrip(b"\r")
+    place = "standard input" if file == STANDARD_STREAM else str(file)
     try:
-        with file.open("rb", buffering=0) as opened:
-            return read_line(opened.fileno(), MAX_LINE_BYTES).rstrip(b"\r")
+        if file == STANDARD_STREAM:
+            password = read_line(0, MAX_LINE_BYTES)
+        else:
+            with file.open("rb", buffering=0) as opened:
+                password = read_line(opened.fileno(), MAX_LINE_BYTES)
     except OSError as exc:
-        message = f"--password-file: cannot read {file}: {exc.strerror}"
-        raise UsageError(message) from exc
+        raise UsageError(f"{option}: cannot read {place}: {exc.strerror}") from exc
+    password = password.rstrip(b"\r")
+    if not password:
+        raise UsageError(
+            f"{option}: no password in {place}",
+            "write the password on the first line",
+        )
+    return password
 
 
 def _ask_password(login: str) -> str | None:

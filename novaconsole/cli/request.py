@@ -10,13 +10,12 @@ import os
 import re
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from novaconsole.cli.conflicts import check_conflicts
 from novaconsole.cli.options import Options
 from novaconsole.cli.password import MAX_LINE_BYTES, guest_password, read_line
-from novaconsole.cli.values import naming_variables, shown
+from novaconsole.cli.values import STANDARD_STREAM, naming, shown, source
 from novaconsole.commands.validate import (
     check_certificate_files,
     is_server_name,
@@ -56,26 +55,27 @@ def requested(
         UsageError: they make no sense, or a file that they name is of no use.
     """
     check_conflicts(options)
-    given_by = partial(naming_variables, from_environment)
-    with given_by("escape"):
+    given = from_environment
+    if options.demo:  # to which certificates do not apply, so that defaults do no harm
+        unused: dict[str, Any] = dict.fromkeys(given & {"cacert", "cert", "key"})
+        options = replace(options, **unused)
+    with naming(source("escape", given)):
         escape = parse_escape_char(options.escape)
-    _check_files(options, from_environment)
-    with given_by("header", "origin"):
-        headers = _headers(options)
-    with given_by("until"):
+    _check_files(options, given)
+    headers = _headers(options, given)
+    with naming(source("until", given)):
         patterns = _patterns(options)
-    with given_by("proxy"):
+    with naming(source("proxy", given)):
         proxy = proxy_chooser(options.proxy)
-    with given_by("url"):
+    with naming(source("url", given)):
         target = _target(options)
 
     # From here on trio is loaded: what is wrong above is reported without it.
     from novaconsole.console.connect import ConnectOptions
 
-    tls = TLSOptions(options.cacert, options.cert, options.key, options.insecure)
-    with given_by("cacert", "cert", "key"):
-        check_certificate_files(tls)
-    location = _location(options, target, tls, proxy)
+    tls = _tls(options, given)
+    check_certificate_files(tls)
+    location = _location(options, target, tls, proxy, source("cloud", given))
     connect = ConnectOptions(
         timeout=options.connect_timeout,
         keepalive=options.keepalive,
@@ -91,12 +91,16 @@ def requested(
         assert not isinstance(location, Demo)  # --demo excludes both
         return CheckRequest(location, connect, options.check_enter, options.timeout)
     if options.run is not None:
-        return _run_request(options, location, connect)
-    return _attach_request(options, location, connect, escape, patterns)
+        password = guest_password(options, given)
+        return _run_request(options, location, connect, password)
+    return _attach_request(options, given, location, connect, escape, patterns)
 
 
 def _run_request(
-    options: Options, location: "Location", connect: "ConnectOptions"
+    options: Options,
+    location: "Location",
+    connect: "ConnectOptions",
+    password: str | None,
 ) -> "RunRequest":
     from novaconsole.commands.run import RunRequest
 
@@ -106,7 +110,7 @@ def _run_request(
         connect=connect,
         command=options.run,
         login=options.login,
-        password=guest_password(options),
+        password=password,
         force_login=options.force_login,
         stdin=options.stdin,
         timeout=math.inf if options.timeout is None else options.timeout,
@@ -116,6 +120,7 @@ def _run_request(
 
 def _attach_request(
     options: Options,
+    given: frozenset[str],
     location: "Location",
     connect: "ConnectOptions",
     escape: bytes | None,
@@ -132,6 +137,7 @@ def _attach_request(
             str(options.record),
             overwrite=options.overwrite,
             with_input=options.record_input,
+            source=source("record", given),
         )
     return AttachRequest(
         location=location,
@@ -152,6 +158,7 @@ def _attach_request(
             overwrite=options.overwrite,
             plain=options.log_plain,
             timestamps=options.log_timestamps,
+            source=source("log", given),
         ),
         recording=recording,
         keyboard_from_terminal=options.url == "-",
@@ -192,12 +199,35 @@ def parse_escape_char(text: str) -> bytes | None:
     return bytes([char])
 
 
-def _headers(options: Options) -> tuple[tuple[bytes, bytes], ...]:
+def _headers(
+    options: Options, given: frozenset[str]
+) -> tuple[tuple[bytes, bytes], ...]:
     """Return the headers to send with the upgrade, which may hold secrets."""
     lines = [*(options.header or ())]
     if options.origin:
-        lines.append(f"Origin: {options.origin}")
-    return parse_headers(lines)
+        origin = f"Origin: {options.origin}"
+        try:
+            parse_headers([origin])
+        except UsageError as exc:
+            raise UsageError(
+                f"{shown('origin', given)} must be one line without control characters",
+                "give scheme and host, such as https://dashboard.example.org",
+            ) from exc
+        lines.append(origin)
+    with naming(source("header", given)):
+        return parse_headers(lines)
+
+
+def _tls(options: Options, given: frozenset[str]) -> TLSOptions:
+    return TLSOptions(
+        options.cacert,
+        options.cert,
+        options.key,
+        options.insecure,
+        cacert_source=shown("cacert", given),
+        cert_source=shown("cert", given),
+        key_source=shown("key", given),
+    )
 
 
 def _patterns(options: Options) -> "Patterns | None":
@@ -209,10 +239,10 @@ def _patterns(options: Options) -> "Patterns | None":
     return Patterns(*options.until)
 
 
-def _check_files(options: Options, from_environment: frozenset[str]) -> None:
+def _check_files(options: Options, given: frozenset[str]) -> None:
     for name, path in (("log", options.log), ("record", options.record)):
-        if path is not None and str(path) == "-":
-            option = shown(name, from_environment)
+        if path == STANDARD_STREAM:
+            option = shown(name, given)
             raise UsageError(
                 f"{option} cannot write to standard output, "
                 "which has the guest's output",
@@ -223,7 +253,7 @@ def _check_files(options: Options, from_environment: frozenset[str]) -> None:
     pem = {"cacert": options.cacert, "cert": options.cert, "key": options.key}
     for name, path in pem.items():
         if path and not os.access(path, os.R_OK):
-            raise UsageError(f"{shown(name, from_environment)}: cannot read {path}")
+            raise UsageError(f"{shown(name, given)}: cannot read {path}")
 
 
 def _target(options: Options) -> Target | None:
@@ -248,6 +278,7 @@ def _location(
     target: Target | None,
     tls: TLSOptions,
     proxy: Callable[[Target], Proxy | None],
+    cloud_source: str | None,
 ) -> "Location":
     from novaconsole.console.source import CloudServer, ConsoleUrl, Demo
 
@@ -258,5 +289,5 @@ def _location(
     from novaconsole.cloud.config import CloudOptions
 
     assert options.server is not None  # exactly one of the three is given
-    cloud = CloudOptions(options.cloud, options.region, tls, proxy)
+    cloud = CloudOptions(options.cloud, options.region, tls, proxy, source=cloud_source)
     return CloudServer(options.server, cloud)

@@ -17,6 +17,9 @@ from typing import Any
 
 from novaconsole.errors import UsageError
 
+# What `-` stands for.  No file can have this name; `./-` is a file.
+STANDARD_STREAM = Path("\0")
+_STREAMS = {"log", "record", "password_file"}
 _TRUE = {"1", "true", "t", "yes", "y", "on"}
 _FALSE = {"0", "false", "f", "no", "n", "off"}
 _POSITIVE = {"timeout", "connect_timeout"}
@@ -75,21 +78,28 @@ def reader(parameter: Any, kinds: dict[str, type]) -> Callable[[Any, Any], Any]:
     return read
 
 
+def source(name: str, given: frozenset[str]) -> str | None:
+    """Return an option with its variable, if that gave it, or else None.
+
+    Args:
+        name: of its field in `Options`.
+        given: the names of the options that variables gave.
+    """
+    return shown(name, given) if name in given else None
+
+
 @contextmanager
-def naming_variables(given: frozenset[str], *names: str) -> Iterator[None]:
+def naming(source: str | None) -> Iterator[None]:
     """Name the variable that gave a value, if that value is refused.
 
     Args:
-        given: the names of the options that variables gave.
-        names: the fields that the value comes from.
+        source: the option with its variable, or None if it was not given by that.
     """
     try:
         yield
     except UsageError as exc:
-        variables = [variable(name) for name in names if name in given]
-        if not variables:
-            raise
-        raise UsageError(f"{' or '.join(variables)}: {exc}", exc.hint) from exc
+        exc.blame(source)
+        raise
 
 
 def from_environment(context: Any) -> frozenset[str]:
@@ -119,7 +129,7 @@ def _converted(name: str, kind: type, value: Any, given: frozenset[str]) -> Any:
         return value
     option = shown(name, given)
     if kind is Path:
-        return Path(value)
+        return _path(name, option, value)
     if kind is bool:
         return _switch(option, value)
     if kind is int or kind is float:
@@ -132,6 +142,12 @@ def _converted(name: str, kind: type, value: Any, given: frozenset[str]) -> Any:
                 f"{option} is not valid UTF-8", "check your terminal's character set"
             ) from None
     return value
+
+
+def _path(name: str, option: str, text: str) -> Path:
+    if not text:
+        raise UsageError(f"{option} requires the name of a file", _HELP)
+    return STANDARD_STREAM if text == "-" and name in _STREAMS else Path(text)
 
 
 def _switch(option: str, text: str) -> bool:
@@ -151,9 +167,9 @@ def _number(name: str, option: str, kind: type, text: str) -> float:
         what = "a whole number" if kind is int else "a number"
         raise UsageError(f"{option} must be {what}, not {text!r}", _HELP)
     if name in _POSITIVE and number <= 0:
+        instead = "no limit" if name == "timeout" else "the default"
         raise UsageError(
-            f"{option} must be more than 0",
-            f"leave out {shown(name)} to use the default",
+            f"{option} must be more than 0", f"omit {shown(name)} for {instead}"
         )
     if number < 0:
         raise UsageError(f"{option} must be 0 or more, not {number:g}", _HELP)

@@ -77,7 +77,9 @@ def _explained(
         setting = _setting_at_fault(exc, use, cloud)
         return setting or _entry_at_fault(exc, cloud)
     is_chosen = configuration is None or cloud not in (None, "", "defaults")
-    return configuration_error(exc, cloud, names, is_chosen=is_chosen)
+    return configuration_error(
+        exc, cloud, names, is_chosen=is_chosen, source=options.source
+    )
 
 
 def _is_of_variables(options: CloudOptions) -> bool:

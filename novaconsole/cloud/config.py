@@ -31,6 +31,7 @@ class CloudOptions:
         tls: overrides what is configured.
         proxy: gives the proxy for a target, or None for a direct connection.
         ask: for a password that is not configured; None without a terminal.
+        source: the option and the variable that gave `cloud`, or None for no variable.
     """
 
     cloud: str | None = None
@@ -38,6 +39,7 @@ class CloudOptions:
     tls: TLSOptions = field(default_factory=TLSOptions)
     proxy: ProxyChooser = proxy_of_environment
     ask: AskSecret | None = field(default=None, compare=False, repr=False)
+    source: str | None = field(default=None, compare=False, repr=False)
 
 
 def tls_of(region: "CloudRegion", options: CloudOptions) -> TLSOptions:
@@ -49,9 +51,11 @@ def tls_of(region: "CloudRegion", options: CloudOptions) -> TLSOptions:
         cert=Path(pair[0]) if pair[0] else None,
         key=Path(pair[1]) if pair[1] else None,
         insecure=verify is False,
-        cacert_source="--cacert" if options.tls.cacert else _source("cacert"),
-        cert_source="--cert" if options.tls.cert else _source("cert"),
-        key_source="--key" if options.tls.cert else _source("key"),
+        cacert_source=options.tls.cacert_source
+        if options.tls.cacert
+        else _source("cacert"),
+        cert_source=options.tls.cert_source if options.tls.cert else _source("cert"),
+        key_source=options.tls.key_source if options.tls.cert else _source("key"),
     )
 
 

@@ -28,7 +28,12 @@ _AUTH_TYPES = {
 
 
 def configuration_error(
-    exc: Exception, cloud: str | None, names: list[str], *, is_chosen: bool
+    exc: Exception,
+    cloud: str | None,
+    names: list[str],
+    *,
+    is_chosen: bool,
+    source: str | None = None,
 ) -> CloudError:
     """Return the error for what was raised for a configuration, with its reason.
 
@@ -37,6 +42,7 @@ def configuration_error(
         cloud: the one that is meant, or None if nothing says which.
         names: of the clouds in clouds.yaml.
         is_chosen: whether anything says which cloud to use.
+        source: the option and the variable that chose it, or None for no variable.
     """
     import keystoneauth1.exceptions as keystone
     import openstack.exceptions
@@ -46,12 +52,14 @@ def configuration_error(
     if isinstance(exc, openstack.exceptions.ConfigException):
         if "was not found" in str(exc):
             known = ", ".join(names)
-            return CloudError(
+            error = CloudError(
                 f"unknown cloud: {cloud}",
                 f"choose one of clouds.yaml: {known}"
                 if known
                 else "add it to clouds.yaml, or source an openrc file",
             )
+            error.blame(source)
+            return error
         if "valid region name" in str(exc):
             return CloudError(
                 f"bad cloud configuration: {exc}",

@@ -53,7 +53,14 @@ WRONG_USAGE = [
     wrong("--url", "wss://127.0.0.1:9/", "--cert", "/dev/null", says="/dev/null"),
     wrong("vm", "-H", "no colon", says="header"),
     wrong("vm", "-H", "bad name: x", says="header"),
-    wrong("vm", "--origin", "http://a\nX-Injected: b", says="header"),
+    wrong(
+        "vm", "--origin", "http://a\nX-Injected: b", says="--origin must be one line"
+    ),
+    *(
+        wrong("vm", f"{option}=", says=f"{option} requires the name of a file")
+        for option in ("--log", "--record", "--cacert", "--cert", "--key")
+    ),
+    wrong("vm", "--login", "root", "--password-file=", says="the name of a file"),
     *(wrong("vm", "-e", char, says="escape") for char in ("ab", "", "é", "^é", "None")),
     wrong("vm", "-w", "-1", says="--close-wait"),
     wrong("vm", "--close-wait", "nan", says="--close-wait"),
@@ -171,6 +178,54 @@ def test_the_log_is_named_after_the_server_as_it_was_given(
     [log] = run.home.glob("*.2*")
     assert re.fullmatch(rf"{re.escape(server)}\.\d{{8}}T\d{{6}}", log.name)
     assert stat.S_IMODE(log.stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize("option", ["--log", "--record"])
+def test_a_file_may_have_the_name_that_the_hint_gives(run: Runner, option: str) -> None:
+    refused = run("--url", URL, option, "-")
+    assert_wrong_usage(refused, f"{option} cannot write to standard output")
+    assert refused.stderr.endswith(f"name a file: {option} ./-\n")
+    assert not [*run.home.iterdir()]
+
+    run("--url", URL, option, "./-")
+
+    assert [file.name for file in run.home.iterdir()] == ["-"]
+
+
+@pytest.mark.parametrize("place", ["-", "/dev/null"])
+def test_a_file_without_a_password_is_wrong_usage(run: Runner, place: str) -> None:
+    argv = ("--url", URL, "--run", "true", "--login", "root", "--password-file", place)
+
+    for typed in ("", "\n", "\r\nsecret\n"):
+        assert_wrong_usage(run(*argv, typed=typed), "--password-file: no password in")
+
+
+def test_a_password_may_come_from_a_file_named_like_standard_input(
+    run: Runner,
+) -> None:
+    (run.home / "-").write_text("secret\n")
+    argv = ("--url", URL, "--run", "true", "--login", "root", "--password-file", "./-")
+
+    assert "cannot connect" in run(*argv).stderr
+
+
+@pytest.mark.parametrize("name", ["cacert", "cert", "key"])
+def test_a_default_certificate_does_not_keep_the_demo_from_starting(
+    run: Runner, name: str
+) -> None:
+    variables = {f"NOVACONSOLE_{name.upper()}": "/missing", "NOVACONSOLE_CERT": "/no"}
+
+    assert run("--demo", env=variables).returncode == 0
+    assert_wrong_usage(run("--demo", f"--{name}=/missing", "--cert=/no"), "cannot read")
+
+
+def test_a_default_certificate_that_is_none_is_named_by_its_variable(
+    run: Runner,
+) -> None:
+    done = run("--url", URL, env={"NOVACONSOLE_CERT": "/dev/null"})
+    assert_wrong_usage(done, "--cert (NOVACONSOLE_CERT): /dev/null: not a PEM file")
+    done = run("--url", URL, env={"NOVACONSOLE_CACERT": "/dev/null"})
+    assert_wrong_usage(done, "--cacert (NOVACONSOLE_CACERT): /dev/null: not a PEM")
 
 
 # ---- the escape character

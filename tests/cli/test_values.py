@@ -25,6 +25,7 @@ def test_each_option_has_one_simple_type() -> None:
         (("--timeout", "5m"), "--timeout must be a number, not '5m'"),
         (("--timeout", "-1"), "--timeout must be more than 0"),
         (("--keepalive", "nan"), "--keepalive must be a number, not 'nan'"),
+        (("--timeout", "0"), "--timeout must be more than 0"),
         (("--history", "all"), "--history must be a whole number, not 'all'"),
         (("--history", "1.5"), "--history must be a whole number, not '1.5'"),
         (("--history=-5",), "--history must be 0 or more, not -5"),
@@ -82,3 +83,16 @@ def test_a_login_and_a_password_may_have_any_bytes(tmp_path: Path) -> None:
     assert isinstance(request, RunRequest)
     assert request.login == f"u{ODD}"
     assert request.password == "p\udcffé"
+
+
+@pytest.mark.parametrize(
+    ("option", "hint"),
+    [
+        ("--timeout", "omit --timeout for no limit"),
+        ("--connect-timeout", "omit --connect-timeout for the default"),
+    ],
+)
+def test_the_hint_says_what_holds_without_a_time(
+    run: Runner, option: str, hint: str
+) -> None:
+    assert run(URL, option, "0").stderr.endswith(f"novaconsole: {hint}\n")
