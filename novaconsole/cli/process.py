@@ -99,6 +99,7 @@ def run(options: Options) -> int:
     else:
         status = _run_in_trio(request, notices)
     notices.event("ended", status=status)
+    notices.end_line()
     return status
 
 

@@ -58,6 +58,9 @@ from novaconsole.terminal.stdio import (
     terminal_size,
 )
 
+# A terminal that is not raw sends them for a key, which it echoes.
+_KEY_SIGNALS = {signal.SIGINT, signal.SIGQUIT}
+
 
 @dataclass(frozen=True)
 class AttachRequest:
@@ -179,6 +182,8 @@ async def _run_session(
                             attached.start_soon(keyboard.read, name="keyboard")
                         if stdio.watched is not None:
                             attached.start_soon(end_when_unread, session, stdio.watched)
+        if stdio.screen is not stdio.messages and stdio.screen.inside_line:
+            stdio.screen.write_now(b"\r\n")  # messages do not end this line
     assert session.outcome is not None
     return _with_losses(session.outcome, incomplete), session.last
 
@@ -218,6 +223,8 @@ async def handle_signals(
                 Verbosity.VERBOSE,
             )
         else:
+            if stdio.keyboard is not None and signum in _KEY_SIGNALS:
+                stdio.keyboard.end_echoed_line()
             session.end(Outcome(Reason.SIGNAL, signum=signum))
 
 

@@ -146,6 +146,12 @@ class Notices:
         self._deliver = self._flush = None
         self._inside_a_line = inside_a_line
 
+    def end_line(self) -> None:
+        """Begin a line for the shell's prompt, if no message has done so."""
+        if self._inside_a_line:
+            self._inside_a_line = False
+            _write_now("\r\n", 0 if self._is_stuck else _WRITE_SECONDS)
+
     def repeat(self, line: str) -> None:
         """Write a line that was passed on and never shown."""
         self._write(line)

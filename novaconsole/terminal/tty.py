@@ -164,6 +164,14 @@ class Terminal(TerminalWriter):
         finally:
             self.restore()
 
+    def end_echoed_line(self) -> None:
+        """Begin a line behind a key that the terminal has echoed, such as `^C`."""
+        if self._is_raw or not self._is_foreground():
+            return
+        with suppress(termios.error):
+            if termios.tcgetattr(self._fd)[3] & termios.ECHO:
+                self.write_now(b"\n")
+
     def enter_raw(self) -> None:
         """Switch all processing off; input that is waiting stays."""
         self._raw_wanted = True

@@ -269,7 +269,7 @@ def test_ctrl_c_ends_the_wait_for_a_slow_cloud(run: Runner, cloud: FakeCloud) ->
         terminal.sendintr()
         terminal.expect(pexpect.EOF)
         assert time.monotonic() - start < 1
-        assert terminal.before == b"^C"
+        assert terminal.before == b"^C\r\n"
     assert terminal.exitstatus == 130
 
 

@@ -82,7 +82,52 @@ def test_ctrl_c_while_connecting_ends_with_status_130(tmp_path: Path) -> None:
         shell.expect(b"echo ear''ly")
         shell.type(CTRL_C)
         assert shell.prompt() == 130
+        assert shell.output.endswith(b"^C\r\n")
         answered.set()
+
+
+def without_cr(output: bytes) -> bytes:
+    """What it looks like: a terminal that is not raw adds a CR to the program's own."""
+    return output.replace(b"\r", b"")
+
+
+@pytest.mark.parametrize("shown", [b"login: ", b"a line\r\n"])
+@pytest.mark.parametrize("where", ["", " 2>messages"])
+def test_the_shells_prompt_begins_a_line_after_a_signal(
+    tmp_path: Path, shown: bytes, where: str
+) -> None:
+    login = Guest(greeting=shown)
+    with login as guest, Shell(tmp_path) as shell, unchanged(shell):
+        shell.start(f"novaconsole {guest.url}{where}")
+        shell.expect(shown)
+        shell.wait_raw()
+        os.kill(shell.job, SIGTERM)
+        assert shell.prompt() == 143
+        assert without_cr(shell.output).endswith(shown.rstrip(b"\r\n") + b"\n")
+
+
+@pytest.mark.parametrize("option", ["", "-q", "--json"])
+def test_the_shells_prompt_begins_a_line_after_a_match(
+    tmp_path: Path, option: str
+) -> None:
+    login = Guest(greeting=b"login: ")
+    with login as guest, Shell(tmp_path) as shell, unchanged(shell):
+        shell.start(f"novaconsole --until 'login: $' {option} {guest.url}")
+        assert shell.prompt() == 0
+        lines = without_cr(shell.output).split(b"\n")
+        assert lines[-1] == b""
+        assert b"login: " in lines
+
+
+def test_a_quiet_escape_ends_the_guests_line(tmp_path: Path) -> None:
+    login = Guest(greeting=b"login: ")
+    with login as guest, Shell(tmp_path) as shell, unchanged(shell):
+        shell.start(f"novaconsole -q {guest.url}")
+        shell.expect(b"login: ")
+        shell.wait_raw()
+        shell.type(b"~.")
+        assert shell.prompt() == 0
+        assert without_cr(shell.output) == b"login: \n"
 
 
 # ---- the other side leaves
@@ -317,7 +362,7 @@ def test_ctrl_c_ends_the_wait_for_a_server_at_once(tmp_path: Path) -> None:
         shell.type(CTRL_C)
         assert shell.prompt() == 130
         assert time.monotonic() - start < AT_ONCE
-        assert shell.output == b"^C"
+        assert shell.output == b"^C\r\n"
 
 
 def test_ctrl_c_ends_the_wait_for_keystone_at_once(tmp_path: Path) -> None:
@@ -337,7 +382,7 @@ def test_ctrl_c_ends_the_wait_for_keystone_at_once(tmp_path: Path) -> None:
             shell.type(CTRL_C)
             assert shell.prompt() == 130
             assert time.monotonic() - start < AT_ONCE
-            assert shell.output == b"^C"
+            assert shell.output == b"^C\r\n"
 
 
 @pytest.mark.parametrize("module", ["typer", "trio", "trio_websocket"])

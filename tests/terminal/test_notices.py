@@ -141,6 +141,19 @@ def test_after_a_session_an_unfinished_line_is_ended_once(
     assert lines == []
 
 
+@pytest.mark.parametrize(("inside", "end"), [(True, b"\r\n"), (False, b"")])
+def test_without_a_message_an_unfinished_line_is_ended_for_the_shell(
+    inside: bool, end: bytes, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    notices = Notices()
+    notices.write_directly(inside_a_line=inside)
+
+    notices.end_line()
+    notices.end_line()
+
+    assert capfdbinary.readouterr().err == end
+
+
 def test_verbosity_changes_step_by_step_between_its_ends(
     logger: logging.Logger,
 ) -> None:
