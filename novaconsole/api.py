@@ -142,9 +142,12 @@ class SerialConsole:
         wanted = Patterns(*patterns)
         await trio.lowlevel.checkpoint()
         with trio.move_on_after(timeout):
-            while (match := self._output.find(wanted)) is None:
+            while True:
+                for match in self._output.search(wanted):
+                    if match is not None:
+                        return match
+                    await trio.lowlevel.checkpoint()
                 self._output.feed(await self.receive())
-            return match
         raise TimedOut(
             f"no match for {' or '.join(map(repr, patterns))} within "
             f"{in_words(timeout)}",

@@ -7,8 +7,11 @@ that Python's `re` would find (Pike's machine).
 
 A step visits one instruction.  What a text may cost is bounded in steps, because a
 pattern of thousands of instructions and a hostile text could take minutes together.
+Both are generators that pause after a slice of steps, so that the caller can do other
+things: a second is much to somebody who types `~.`.
 """
 
+from collections.abc import Generator
 from itertools import islice
 from typing import NamedTuple
 
@@ -16,6 +19,8 @@ from novaconsole.guest.program import Op, Program
 
 # About a second, on a machine of 2020, for the longest text that is kept.
 _STEPS, _STEPS_PER_CHARACTER = 500_000, 16
+_SLICE_STEPS = 10_000  # some 10 ms
+_SLICE_CHARACTERS = 4096
 _MAX_TRANSITIONS = 20_000  # a bound on memory, not on time
 
 _TEXT_START, _LINE_START, _OTHER, _WORD, _ASCII_WORD = range(5)
@@ -73,7 +78,7 @@ class Scanner:
         self._program = program
         self._states: dict[tuple[frozenset[int], int], State] = {}
         self._transitions = 0
-        self._steps_left = 0
+        self._steps_left = self._slice_left = 0
         self.accepted = State(frozenset(), _OTHER, self)
 
     def begin(self, before: str) -> State:
@@ -84,7 +89,7 @@ class Scanner:
         """
         return self._state(frozenset(), _kind(before))
 
-    def scan(self, state: State, text: str, start: int) -> State:
+    def scan(self, state: State, text: str, start: int) -> Generator[None, None, State]:
         """Read on in a text; return the state at its end, or `accepted`.
 
         Args:
@@ -97,13 +102,19 @@ class Scanner:
         """
         self._allow_steps(len(text) - start)
         accepted = self.accepted
-        for char in islice(text, start, None):
-            state = state[char]
-            if state is accepted:
-                return state
+        # A character takes as many steps as there are instructions, or fewer.
+        count = max(1, min(_SLICE_CHARACTERS, _SLICE_STEPS // len(self._program.code)))
+        while start < len(text):
+            for char in islice(text, start, start + count):
+                state = state[char]
+                if state is accepted:
+                    return state
+            start += count
+            if self._is_slice_over():
+                yield
         return accepted if state[""] is accepted else state
 
-    def locate(self, text: str, start: int) -> Span | State:
+    def locate(self, text: str, start: int) -> Generator[None, None, Span | State]:
         """Find the first match; of two at the same place, that of the first pattern.
 
         Args:
@@ -126,16 +137,18 @@ class Scanner:
             if after is self.accepted:
                 break
             state = after
+            if self._is_slice_over():
+                yield
         else:
             if not state.waiting:
                 idle = len(text)
             if state[""] is not self.accepted:
                 return state
-        spans = [
-            span
-            for index in range(len(self._program.starts))
-            if (span := self._simulate(index, text, idle)) is not None
-        ]
+        spans = list[Span]()
+        for index in range(len(self._program.starts)):
+            span = yield from self._simulate(index, text, idle)
+            if span is not None:
+                spans.append(span)
         return min(spans, key=lambda span: span.slots[0])
 
     # ---- the table
@@ -195,7 +208,9 @@ class Scanner:
 
     # ---- the simulation
 
-    def _simulate(self, index: int, text: str, start: int) -> Span | None:
+    def _simulate(
+        self, index: int, text: str, start: int
+    ) -> Generator[None, None, Span | None]:
         """Find the first match of one pattern."""
         code = self._program.code
         first = self._program.starts[index]
@@ -232,6 +247,8 @@ class Scanner:
                 elif _holds(op, other, before, char):
                     stack.append((after, slots))
             self._take_steps(len(seen))
+            if self._is_slice_over():
+                yield
             threads = ready
             before = _kind(char)
         return None if found is None else Span(index, found)
@@ -239,7 +256,14 @@ class Scanner:
     def _allow_steps(self, characters: int) -> None:
         self._steps_left = _STEPS + _STEPS_PER_CHARACTER * characters
 
+    def _is_slice_over(self) -> bool:
+        if self._slice_left > 0:
+            return False
+        self._slice_left = _SLICE_STEPS
+        return True
+
     def _take_steps(self, count: int) -> None:
+        self._slice_left -= count
         self._steps_left -= count
         if self._steps_left < 0:
             raise TooManySteps

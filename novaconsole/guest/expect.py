@@ -8,6 +8,7 @@ search, which reads every character once, however the output is split.
 """
 
 import re
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 
 from novaconsole.errors import UsageError
@@ -83,7 +84,7 @@ class OutputBuffer:
         self._text += _LINE_END.sub(lambda match: match[1] or "\r", whole)
 
     def find(self, patterns: Patterns) -> Match | None:
-        """Find the first match in the text after the last one.
+        """Find the first match in the text after the last one, at one go.
 
         Returns:
             The match, or None if nothing matches so far.
@@ -91,8 +92,19 @@ class OutputBuffer:
         Raises:
             UsageError: the text would take too long to search.
         """
+        return next((match for match in self.search(patterns) if match), None)
+
+    def search(self, patterns: Patterns) -> Iterator[Match | None]:
+        """Find the first match in the text after the last one, with pauses.
+
+        Yields:
+            None every few milliseconds, as long as it takes; last the match, if any.
+
+        Raises:
+            UsageError: the text would take too long to search.
+        """
         try:
-            span = self._search(patterns)
+            span = yield from self._search(patterns)
         except TooManySteps:
             sources = " or ".join(map(repr, patterns.sources))
             raise UsageError(
@@ -100,7 +112,7 @@ class OutputBuffer:
                 "use a simpler one, with fewer alternatives and repetitions",
             ) from None
         if span is None:
-            return None
+            return
         first, *groups = (
             None if start < 0 else self._text[start:end]
             for start, end in zip(span.slots[::2], span.slots[1::2], strict=True)
@@ -109,17 +121,17 @@ class OutputBuffer:
         before = self._text[self._start : span.slots[0]]
         self._forget(span.slots[1])
         self._scanned = None
-        return Match(span.pattern, before, first, tuple(groups))
+        yield Match(span.pattern, before, first, tuple(groups))
 
-    def _search(self, patterns: Patterns) -> Span | None:
+    def _search(self, patterns: Patterns) -> Generator[None, None, Span | None]:
         scanner = patterns.scanner
         state, scanned_to = self._scanned, self._scanned_to
         if state is None or patterns is not self._patterns:
             state = scanner.begin(self._text[self._start - 1] if self._start else "")
             scanned_to = self._start
-        state = scanner.scan(state, self._text, scanned_to)
+        state = yield from scanner.scan(state, self._text, scanned_to)
         if state is scanner.accepted:
-            found = scanner.locate(self._text, self._start)
+            found = yield from scanner.locate(self._text, self._start)
             if isinstance(found, Span):
                 return found
             state = found  # it had begun in text that has been forgotten

@@ -32,6 +32,9 @@ _MAX_DEPTH = 50
 _TOO_DEEP = "it is nested too deeply"
 
 _HINT = "use Python's syntax, without back references and look-around"
+_SMALLER_HINT = "use a simpler one, with fewer repetitions and groups"
+_FLAGS_HINT = "write it without the flag x, and without turning m off"
+_UTF8_HINT = "check your terminal's character set"
 
 _FLAGS = {"a": re.ASCII, "i": re.IGNORECASE, "m": re.MULTILINE, "s": re.DOTALL}
 _FLAGS["u"] = re.NOFLAG
@@ -61,6 +64,10 @@ _SETS = "dDsSwW"
 class _Unsupported(Exception):
     """A pattern that `re` accepts, but not this module."""
 
+    def __init__(self, reason: str, hint: str = _HINT) -> None:
+        super().__init__(reason)
+        self.hint = hint
+
 
 class _Parser:
     """Reads one pattern that `re` has accepted."""
@@ -73,7 +80,7 @@ class _Parser:
     def choice(self, flags: re.RegexFlag, depth: int = 0) -> Part:
         """Read up to the end of the group or the pattern."""
         if depth > _MAX_DEPTH:
-            raise _Unsupported(_TOO_DEEP)
+            raise _Unsupported(_TOO_DEEP, _SMALLER_HINT)
         branches, items = list[Part](), list[Part]()
         while self._at < len(self._source):
             char = self._source[self._at]
@@ -118,7 +125,8 @@ class _Parser:
 
     def _flags(self, flags: re.RegexFlag, on: str, off: str) -> re.RegexFlag:
         if not {*on, *off[1:]} <= {*_FLAGS} or "m" in off:
-            raise _Unsupported("the flag x, and m turned off, are not supported")
+            reason = "the flag x, and m turned off, are not supported"
+            raise _Unsupported(reason, _FLAGS_HINT)
         if "u" in on:
             flags &= ~re.ASCII
         for letter in on:
@@ -209,14 +217,18 @@ def compile_patterns(sources: tuple[str, ...]) -> Program:
             whole = group(parser.choice(re.NOFLAG), 0)
             starts.append(whole(code, code.add(Instruction(Op.ACCEPT, other=number))))
             groups.append(parser.groups)
-        except (re.error, OverflowError, FutureWarning, _Unsupported) as exc:
-            raise _refusal(source, str(exc)) from None
+        except (re.error, FutureWarning) as exc:
+            raise _refusal(source, str(exc), _HINT) from None
+        except OverflowError as exc:
+            raise _refusal(source, str(exc), _SMALLER_HINT) from None
+        except _Unsupported as exc:
+            raise _refusal(source, str(exc), exc.hint) from None
         except TooLarge:
-            raise _refusal(source, "it is too large") from None
+            raise _refusal(source, "it is too large", _SMALLER_HINT) from None
         except RecursionError:
-            raise _refusal(source, _TOO_DEEP) from None
+            raise _refusal(source, _TOO_DEEP, _SMALLER_HINT) from None
         except UnicodeError:
-            raise _refusal(source, "it is not UTF-8") from None
+            raise _refusal(source, "it is not UTF-8", _UTF8_HINT) from None
     return Program(tuple(code), tuple(starts), tuple(groups))
 
 
@@ -228,6 +240,6 @@ def _check_syntax(source: str) -> None:
         re.compile(source)
 
 
-def _refusal(source: str, reason: str) -> UsageError:
+def _refusal(source: str, reason: str, hint: str) -> UsageError:
     reason = reason[:1].lower() + reason[1:]
-    return UsageError(f"bad regular expression {source!r}: {reason}", _HINT)
+    return UsageError(f"bad regular expression {source!r}: {reason}", hint)

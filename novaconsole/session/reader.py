@@ -76,8 +76,11 @@ class UntilSink:
     async def write(self, data: bytes) -> None:
         """Look at it."""
         self._buffer.feed(data)
+        match = None
         try:
-            match = self._buffer.find(self._patterns)
+            for match in self._buffer.search(self._patterns):
+                if match is None:  # a key, such as those of `~.`, does not wait longer
+                    await trio.lowlevel.checkpoint()
         except UsageError as exc:  # a pattern that is too slow
             self._session.end(Outcome(Reason.FAILED, error=exc))
             return

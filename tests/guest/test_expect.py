@@ -147,7 +147,7 @@ def test_only_the_latest_text_is_kept() -> None:
 # ---- bad patterns
 
 
-@pytest.mark.parametrize("source", ["(", "[a", "*", r"(a)\1", "(?=a)", "\udcff"])
+@pytest.mark.parametrize("source", ["(", "[a", "*", r"(a)\1", "(?=a)"])
 def test_a_bad_pattern_is_wrong_usage(source: str) -> None:
     with pytest.raises(UsageError, match="bad regular expression") as caught:
         Patterns("good", source)

@@ -1,6 +1,7 @@
 """What comes from the guest: to the log, to the screen, and looked at for `--until`."""
 
 import errno
+import time
 from random import Random
 from typing import cast
 
@@ -162,3 +163,33 @@ async def test_a_pattern_that_is_too_slow_ends_the_session() -> None:
     assert session.outcome.exit_status == 2
     assert "too slow" in str(session.outcome.error)
     assert screen.shown == hostile
+
+
+@pytest.mark.parametrize(
+    "source", ["[ab]*a[ab]{14}c", "[ab]*a[ab]{400}c", "([ab])*a([ab]){14}$"]
+)
+async def test_while_a_slow_pattern_is_matched_other_tasks_run(source: str) -> None:
+    """Those that read `~.` and the clock, every few thousandths of a second."""
+    random = Random(1)
+    hostile = "".join(random.choices("ab", k=65536)).encode()
+    connection = FakeConnection()
+    longest = 0.0
+    async with session_of(Said(), until=Patterns(source)) as (session, nursery):
+        attachment = connection.attachment().attachment
+        connection.receive(hostile)
+
+        async def run_meanwhile() -> None:
+            nonlocal longest
+            while True:
+                started = time.thread_time()
+                await trio.lowlevel.checkpoint()
+                longest = max(longest, time.thread_time() - started)
+
+        nursery.start_soon(run_meanwhile)
+        nursery.start_soon(
+            read_output, session, attachment, FakeLog(), Display(FakeScreen()), None
+        )
+        with trio.move_on_after(2):
+            await trio.sleep_forever()
+        session.end(Outcome(Reason.QUIT))
+    assert longest < 0.1
