@@ -2,7 +2,7 @@
 
 It behaves like nova-serialproxy in front of a qemu guest: binary frames, a token in the
 query, an end without a close frame if the token is wrong, one client at a time while
-the others wait in silence, and `Target closed` when the guest ends.  For the next
+the others wait in silence, and a close frame when the guest ends.  For the next
 client it boots again, so that `--reconnect` can be tried.
 """
 
@@ -19,6 +19,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import trio
 
+from novaconsole.console.outcome import DEMO_ENDED
 from novaconsole.console.processes import has_ended, session_members, signal_session
 from novaconsole.errors import ConnectionLost, HandshakeFailed
 from novaconsole.terminal.tty import set_size
@@ -110,7 +111,7 @@ class _Server:
                 await self._guest.wait_ended()
                 # Jobs that it left behind may keep the pty open for ever.
                 await trio.sleep(_HANGUP_SECONDS)
-                await connection.aclose("Target closed")
+                await connection.aclose(DEMO_ENDED)
                 nursery.cancel_scope.cancel(reason="the guest has ended")
 
             nursery.start_soon(type_into_guest)
@@ -120,7 +121,7 @@ class _Server:
                 await connection.send(greeting)
                 while data := await self._guest.receive_some():
                     await connection.send(data)
-                await connection.aclose("Target closed")
+                await connection.aclose(DEMO_ENDED)
             nursery.cancel_scope.cancel(reason="the guest has ended")
 
 

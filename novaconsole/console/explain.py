@@ -7,7 +7,7 @@ server.
 
 from typing import TYPE_CHECKING
 
-from novaconsole.console.outcome import ConnectionSummary, Outcome, Reason
+from novaconsole.console.outcome import DEMO_ENDED, ConnectionSummary, Outcome, Reason
 
 if TYPE_CHECKING:
     from novaconsole.cloud.server import Server
@@ -23,6 +23,7 @@ _NEW_URL = "get a new URL: openstack console url show --serial SERVER"
 _AGAIN = "run novaconsole again, which gets a new token"
 _LATER = "try again later"
 _TELL_OPERATOR = "tell the cloud's operator"
+_DEMO_AGAIN = "run novaconsole --demo again to start another one"
 _RECONNECT = "use --reconnect to attach again automatically"
 
 
@@ -53,6 +54,8 @@ def describe_loss(connection: ConnectionSummary) -> str | None:
             "token was made: the cloud probably ends every session then "
             "(enforce_session_timeout)"
         )
+    if close_reason.reason == DEMO_ENDED:
+        return DEMO_ENDED
     if close_reason.code is None:
         return f"connection to {connection.title} lost: {close_reason}"
     return f"connection to {connection.title} closed by the other side: {close_reason}"
@@ -73,6 +76,8 @@ def suggest(
         return None
     if server is not None and server.hint is not None:
         return _because(server.hint, f"server {server.name!r} is {server.state}")
+    if connection.close_reason.reason == DEMO_ENDED:
+        return None if reconnects else _DEMO_AGAIN
     if connection.is_refusal:
         new = _AGAIN if connection.named else _NEW_URL
         return f"{_OTHER_ORIGIN}{new}" if connection.names_origin else new

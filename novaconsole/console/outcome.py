@@ -25,6 +25,9 @@ _REFUSED_WITHIN_SECONDS = 10
 # ... or after 60 seconds, if the compute host does not answer.
 _RPC_SECONDS = 55
 
+# What the demo says, where a real console closes with "Target closed".
+DEMO_ENDED = "the demo's shell has ended"
+
 # For the README and the manual page.
 EXIT_STATUSES = (
     (

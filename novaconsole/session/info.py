@@ -42,7 +42,7 @@ def info_lines(
         round_trip = "not known yet" if keepalive else "not measured (--keepalive 0)"
     return [
         f"attached to: {attachment.target}",
-        f"for: {timedelta(seconds=seconds)}",
+        f"attached for: {timedelta(seconds=seconds)}",
         f"bytes: {connection.bytes_in} in, {connection.bytes_out} out",
         f"round trip: {round_trip}",
         *files,

@@ -80,7 +80,17 @@ class Foreign:
         (
             "No such option: --ur (Possible options: --run, --url)",
             "there is no option --ur",
-            "--run, --url",
+            "try --url",
+        ),
+        (
+            "No such option: --pass (Possible options: --password-file, --url)",
+            "there is no option --pass",
+            "try --password-file",
+        ),
+        (
+            "No such option: --foo Did you mean --log?",
+            "there is no option --foo",
+            "try: novaconsole --help",
         ),
     ],
 )

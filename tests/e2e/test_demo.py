@@ -82,6 +82,17 @@ def test_no_process_survives_the_demo(
         wait_until(lambda: not any(map(is_alive, pids)))
 
 
+def test_who_types_exit_is_told_that_the_demos_shell_has_ended(tmp_path: Path) -> None:
+    with Shell(tmp_path) as shell, unchanged(shell):
+        shell.attach("--demo")
+        shell.type(b"exit\r")
+        assert shell.prompt() == 3
+        assert shell.output.endswith(
+            b"novaconsole: the demo's shell has ended\r\n"
+            b"novaconsole: run novaconsole --demo again to start another one\r\n"
+        )
+
+
 def test_no_process_survives_the_end_of_the_terminal(tmp_path: Path) -> None:
     with Shell(tmp_path) as shell, demo(shell, *JOBS, *STUBBORN_JOBS) as pids:
         shell.hang_up()
@@ -154,7 +165,7 @@ def test_without_the_variable_shell_the_demo_runs_some_shell(tmp_path: Path) -> 
 def test_a_shell_that_does_not_exist_ends_the_session(tmp_path: Path) -> None:
     with Shell(tmp_path, SHELL="/no/such/shell") as shell, unchanged(shell):
         assert shell.run("novaconsole --demo")[0] == 3
-        assert b"closed by the other side: Target closed" in shell.output
+        assert b"the demo's shell has ended" in shell.output
         assert b"Traceback" not in shell.output
 
 

@@ -136,7 +136,7 @@ def test_info_describes_the_connection(tmp_path: Path) -> None:
         guest.wait_received(b"abc")
         lines = answers(shell, b"I", b"log: log")
         assert lines[0] == f"attached to: ws://127.0.0.1:{guest.port}/?token=***"
-        assert re.fullmatch(r"for: 0:00:\d\d", lines[1])
+        assert re.fullmatch(r"attached for: 0:00:\d\d", lines[1])
         assert lines[2] in ("bytes: 7 in, 3 out", "bytes: 7 in, 4 out")  # the Enter
         assert re.fullmatch(r"round trip: (not known yet|\d+\.\d ms)", lines[3])
         assert lines[4:] == ["log: log"]

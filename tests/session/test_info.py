@@ -24,7 +24,7 @@ async def test_the_connection_is_described(
         recording=Path("vm.cast"),
     ) == [
         "attached to: web1 (ws://console.example:6083/?token=***)",
-        "for: 1:02:03",
+        "attached for: 1:02:03",
         "bytes: 12 in, 3 out",
         "round trip: 12.3 ms",
         "log: vm.log",
