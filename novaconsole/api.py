@@ -19,10 +19,10 @@ from novaconsole.cloud.config import CloudOptions, proxy_of_environment
 from novaconsole.console.connect import ConnectOptions
 from novaconsole.console.explain import describe_loss, suggest
 from novaconsole.console.outcome import summarize
+from novaconsole.console.python_hints import for_python
 from novaconsole.console.retry import RetryPolicy, connect_with_retries
 from novaconsole.console.source import (
     CloudServer,
-    ConsoleLocation,
     ConsoleSource,
     ConsoleUrl,
     open_source,
@@ -31,6 +31,7 @@ from novaconsole.errors import (
     CloudError,
     ConnectionLost,
     TimedOut,
+    UsageError,
     in_words,
 )
 from novaconsole.guest.expect import Match, OutputBuffer, Patterns
@@ -229,10 +230,7 @@ class SerialConsole:
         """What has used the guest's screen, as far as that can be found out in time."""
         screen = ScreenUse()
         if not self._latest:
-            with (
-                trio.move_on_after(patience),
-                suppress(CloudError),
-            ):
+            with trio.move_on_after(patience), suppress(CloudError):
                 log = await self._console_log()
                 screen.feed_console_log(log[-_LATEST_BYTES:].encode())
         screen.feed(self._latest)
@@ -275,18 +273,19 @@ async def connect(
         ConnectError: the websocket cannot be reached, or not in time.
         UsageError: the arguments make no sense, whatever the cloud and the network do.
     """
+    if not server:
+        raise UsageError("no server given", "give its name, its UUID or a URL")
     tls = tls or TLSOptions()
-    location: ConsoleLocation
-    if is_url(server):
-        location = ConsoleUrl(Target.parse(server), tls)
-    else:
-        proxy = options.proxy if options else proxy_of_environment
-        location = CloudServer(server, CloudOptions(cloud, region, tls, proxy))
-    async with (
-        open_source(location, os.terminal_size((0, 0))) as source,
-        open_serial_console(source, options, wait=wait) as console,
-    ):
-        yield console
+    proxy = options.proxy if options else proxy_of_environment
+    named = CloudServer(server, CloudOptions(cloud, region, tls, proxy))
+    with for_python():
+        is_named = not is_url(server)
+        location = named if is_named else ConsoleUrl(Target.parse(server), tls)
+        async with (
+            open_source(location, os.terminal_size((0, 0))) as source,
+            open_serial_console(source, options, wait=wait) as console,
+        ):
+            yield console
 
 
 @asynccontextmanager

@@ -81,6 +81,25 @@ async def test_every_byte_value_passes_both_ways() -> None:
     assert guest.received == every_byte
 
 
+async def test_without_a_server_nothing_else_is_blamed() -> None:
+    with pytest.raises(novaconsole.UsageError, match="no server given") as caught:
+        async with novaconsole.connect(""):
+            pass
+    assert caught.value.hint == "give its name, its UUID or a URL"
+
+
+async def test_a_hint_speaks_of_arguments(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    fake.isolate(monkeypatch, tmp_path)
+    monkeypatch.delenv("OS_CLIENT_CONFIG_FILE")
+    with pytest.raises(novaconsole.CloudError) as caught:
+        async with novaconsole.connect("vm"):
+            pass
+    assert "with the argument cloud or OS_CLOUD" in str(caught.value.hint)
+    assert "--" not in str(caught.value.hint)
+
+
 async def test_text_is_refused_and_the_console_stays_usable() -> None:
     """Nova's proxy ends a session that sends a text frame."""
     with leaving_nothing() as guest:
