@@ -12,7 +12,14 @@ import pytest
 import novaconsole
 from novaconsole import errors
 from novaconsole.console.outcome import EXIT_STATUSES
-from novaconsole.errors import HandshakeFailed, NovaConsoleError, Retryable, in_words
+from novaconsole.errors import (
+    HandshakeFailed,
+    InputFailed,
+    NovaConsoleError,
+    Retryable,
+    UsageError,
+    in_words,
+)
 
 
 def with_subclasses(cls: type[NovaConsoleError]) -> Iterator[type[NovaConsoleError]]:
@@ -120,3 +127,18 @@ def test_a_command_that_timed_out_says_whether_it_was_started(
     error = errors.TimedOut.of_command(started, 1.5, "look")
     assert str(error) == f"the command {words} within 1.5 seconds"
     assert (error.started, error.hint) == (started, "look")
+
+
+def test_an_error_can_begin_with_the_option_that_is_to_blame() -> None:
+    error = UsageError("--log: cannot write x")
+    error.blame(None)
+    assert str(error) == "--log: cannot write x"
+    error.blame("--log (NOVACONSOLE_LOG)")
+    assert str(error) == "--log (NOVACONSOLE_LOG): cannot write x"
+
+
+def test_a_failed_read_is_told_with_its_reason() -> None:
+    reason = OSError(5, "Input/output error")
+    assert str(InputFailed.because(reason)) == (
+        "cannot read the input: Input/output error"
+    )

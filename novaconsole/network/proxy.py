@@ -85,8 +85,6 @@ class Proxy:
                 f"{source}: not a proxy URL",
                 "write / ? # in user and password as %2F %3F %23",
             )
-        if parts.port == 0:
-            raise bad_url
         if _CONTROL.search(f"{user}{password}") or ":" in (user or ""):
             # RFC 7617 section 2 cannot carry them.
             raise UsageError(

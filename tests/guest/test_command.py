@@ -731,3 +731,28 @@ def test_nothing_is_typed_into_a_full_screen_program_at_the_end() -> None:
     assert guest.wait() == b""
     assert "full-screen program" in str(guest.command.error)
     assert guest.command.is_over
+
+
+def test_the_end_of_the_input_after_that_of_the_command_types_nothing() -> None:
+    guest = with_stdin()
+    guest.print(ENDED + mark("x"))
+    guest.command.end_input()
+    assert guest.command.take_typed() == b""
+
+
+def test_a_script_that_is_ended_in_our_own_login_needs_no_restoring_line() -> None:
+    """The shell behind it ends as well."""
+    guest = Guest(login="root")
+    guest.log_in()
+    guest.load()
+    guest.start()
+    assert guest.print(b"out" + mark("x")) == b""
+    assert "the command ended the shell" in str(guest.command.error)
+
+
+def test_a_wake_that_comes_too_late_changes_nothing() -> None:
+    guest = started()
+    guest.print(ENDED + mark("x"))
+    guest.command.wake(guest.now)
+    assert guest.command.is_over
+    assert guest.command.take_typed() == b""
