@@ -36,6 +36,7 @@ from novaconsole.errors import (
 )
 from novaconsole.guest.expect import Match, OutputBuffer, Patterns
 from novaconsole.guest.login import LoginDialogue
+from novaconsole.guest.marks import without_commands
 from novaconsole.guest.screen import ScreenUse
 from novaconsole.network.target import Target, TLSOptions, is_url
 from novaconsole.remote.process import Process
@@ -232,8 +233,8 @@ class SerialConsole:
         if not self._latest:
             with trio.move_on_after(patience), suppress(CloudError):
                 log = await self._console_log()
-                screen.feed_console_log(log[-_LATEST_BYTES:].encode())
-        screen.feed(self._latest)
+                screen.feed_console_log(log.encode())
+        screen.feed(without_commands(self._latest))
         return screen
 
     def _lost(self) -> ConnectionLost:

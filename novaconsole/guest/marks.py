@@ -22,10 +22,26 @@ it together in the guest.
 | `x` | interactive shell | the loader has ended |
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 _LONGEST_MARK = 400
+_LONGEST_OUTPUT = 8192  # between two marks
+# Its word is made in remote/run.py.
+_ANY_MARK = re.compile(rb"nc[0-9a-f]{16}_(.)[^\n]*\n?")
+
+
+def without_commands(log: bytes) -> bytes:
+    """Return what a console log has after the output of the last command in it.
+
+    That output may be any bytes, such as those of ssh.
+    """
+    marks = [*_ANY_MARK.finditer(log)]
+    if not marks:
+        return log
+    rest = log[marks[-1].end() :]
+    return rest if marks[-1][1] == b"x" else rest[_LONGEST_OUTPUT:]
 
 
 @dataclass(frozen=True)

@@ -13,12 +13,14 @@ program never leaves the alternate screen; there, it takes many more lines.
 
 import re
 
+from novaconsole.guest.marks import without_commands
 from novaconsole.vt.parser import ControlSequence, SequenceParser, Text
 
 _SCREEN_LINES = 60  # more than the usual 24
 _LOST_LINES = 200  # after which not even the alternate screen is believed in
 _ALTERNATE_SCREENS = {47, 1047, 1049}
 _CURSOR = 25
+_LATEST_BYTES = 4096  # of a console log: enough to see what uses the screen
 # A console log has lost each ESC.
 _LOST_ESC = re.compile(rb"(?<!\x1b)(?=\[[?\d;]*[A-Za-z])")
 
@@ -64,7 +66,8 @@ class ScreenUse:
 
     def feed_console_log(self, log: bytes) -> None:
         """Take the console log, as Nova keeps it, up to now."""
-        self.feed(_LOST_ESC.sub(b"\x1b", log))
+        latest = without_commands(log)[-_LATEST_BYTES:]
+        self.feed(_LOST_ESC.sub(b"\x1b", latest))
 
     def _mark(self) -> None:
         if not self._is_saved:

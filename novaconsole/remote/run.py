@@ -40,7 +40,7 @@ def remote_command(
     """
     if "\0" in command:
         raise UsageError("a command cannot contain NUL")
-    mark = f"nc{secrets.token_hex(8)}"
+    mark = f"nc{secrets.token_hex(8)}"  # guest/marks.py knows the form
     return RemoteCommand(
         command, mark, dialogue, force_login=force_login, has_stdin=has_stdin
     )

@@ -392,6 +392,28 @@ def test_a_console_log_without_such_a_program_hinders_nothing(log: bytes) -> Non
     assert not screen.is_full
 
 
+WORD = b"nc0123456789abcdef"
+
+
+@pytest.mark.parametrize(
+    ("marks", "is_full"),
+    [
+        ((b"", WORD + b"_x\n"), False),
+        ((WORD + b"_.77\n", b""), False),
+        ((WORD + b"_x\n# vi f\n", b""), True),
+        ((WORD + b"_.77\n", b"\n" + b"x" * 9000 + b"[?1049h"), True),
+    ],
+    ids=["has ended", "goes on", "before", "long before"],
+)
+def test_a_commands_output_in_the_console_log_may_be_any_bytes(
+    marks: tuple[bytes, bytes], is_full: bool
+) -> None:
+    """It may be what ssh sends; what was printed after it counts."""
+    screen = ScreenUse()
+    screen.feed_console_log(b"[?1049h[2;1H\x81".join(marks))
+    assert screen.is_full == is_full
+
+
 @given(st.sampled_from(sorted(FULL_SCREEN)), CUTS)
 @thorough
 def test_a_full_screen_program_may_come_in_any_pieces(
