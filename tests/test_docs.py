@@ -36,7 +36,7 @@ from test_layers import MAY_IMPORT, VOCABULARY
 
 DOCUMENTS = (
     *("README.md", "CONTRIBUTING.md"),
-    *("docs/architecture.md", "docs/api.md", "docs/json.md"),
+    *("docs/architecture.md", "docs/api.md", "docs/json.md", "docs/no-network.md"),
 )
 README = (ROOT / "README.md").read_text()
 GUIDE = (ROOT / "docs" / "api.md").read_text()
@@ -246,6 +246,7 @@ EXAMPLES = re.findall(r"^```python\n([^`]*)^```", GUIDE, re.MULTILINE)
 PRINTED = (
     r"load: \d+\.\d+\n",
     r"1 b'cat: /etc/missing: No such file or directory\\n'\n",
+    r"b'HELLO\\n'\nstatus: 0\n",
     r"error: no server 'no-such-server' in this project; did you mean .*\n",
     r"my-second-server: 'login: '\nmy-server: 'login: '\n",
     r"my-server is up\n",

@@ -115,9 +115,11 @@ def missing_quotes(text: str) -> list[str]:
 Command = list[str]
 
 # Programs of others: what they do is theirs.  Ours are checked.
-_OTHERS = {"asciinema", "openstack", "pipx", "printf", "uv"}
+_OTHERS = {"ansible", "asciinema", "openstack", "pipx", "printf", "uv"}
+_OTHERS |= {"apt", "curl", "gzip", "rsync", "scp", "sftp", "ssh", "tar"}
 _TOOLS = {"codespell", "mypy", "pre-commit", "ruff"}  # of the dependency groups
-_SHELL = {".", "reset", "resize", "stty", "systemctl", "fg"}
+_SHELL = {".", "cat", "fg", "install", "reset", "resize", "stty", "systemctl"}
+_SSH_CONFIG = re.compile(r"(Host|User|Control\w+) ")
 
 
 def commands(text: str) -> Iterator[Command]:
@@ -126,9 +128,9 @@ def commands(text: str) -> Iterator[Command]:
     An option that stands alone in a sentence gives a command without a program.
     """
     for line in command_lines(text):
-        if line.startswith("{"):
-            continue  # output
-        yield from _split(line.removeprefix("$ "))
+        if line.startswith("{") or _SSH_CONFIG.match(line):
+            continue  # output, or settings
+        yield from _split(line.removeprefix("$ ").removeprefix("ProxyCommand "))
     for span in code_spans(text):
         if re.match(r"(novaconsole|python|pytest|pip|pipx|uv|\.venv/bin/\w+) ", span):
             yield from _split(span)
@@ -150,7 +152,7 @@ def _split(line: str) -> Iterator[Command]:
             if command:
                 yield command
             command = []
-        elif word == ">":
+        elif word in ("<", ">"):
             next(words)
         elif command or not re.match(r"[A-Z_]+=", word):
             command.append(word)
