@@ -1,4 +1,4 @@
-"""Draw the last screen of a recorded session as an SVG: the picture in the README.
+"""Draw the last screen of a recorded session as an SVG: the pictures in the documents.
 
 Record the terminal that novaconsole runs in, because the recordings that novaconsole
 makes do not contain its own messages:

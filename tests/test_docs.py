@@ -39,6 +39,7 @@ DOCUMENTS = (
     *("docs/architecture.md", "docs/api.md", "docs/json.md", "docs/no-network.md"),
 )
 README = (ROOT / "README.md").read_text()
+NO_NETWORK = (ROOT / "docs" / "no-network.md").read_text()
 GUIDE = (ROOT / "docs" / "api.md").read_text()
 ARCHITECTURE = (ROOT / "docs" / "architecture.md").read_text()
 
@@ -183,6 +184,14 @@ def test_the_documents_are_read_to_their_ends() -> None:
         (wrong_commands, "CONTRIBUTING.md", "bench/run.py", "bench/run.py --fast"),
         (wrong_commands, "CONTRIBUTING.md", "codespell &&", "spellcode &&"),
         (wrong_commands, "docs/json.md", "--json -q", "--json -q -v"),
+        (wrong_commands, "docs/no-network.md", "--stdin $(", "--stdio $("),
+        (
+            wrong_commands,
+            "docs/no-network.md",
+            "NOVACONSOLE_LOGIN",
+            "NOVACONSOLE_LOGON",
+        ),
+        (wrong_commands, "docs/no-network.md", "-i my-server <", "-u my-server <"),
     ],
 )
 def test_a_planted_fault_is_found(
@@ -210,22 +219,36 @@ def test_the_manual_page_is_up_to_date() -> None:
     assert script("manual").manual() == (ROOT / "docs" / "novaconsole.1").read_text()
 
 
-def test_the_picture_shows_the_recorded_session() -> None:
-    svg = (ROOT / "docs" / "session.svg").read_text()
-    made = script("picture").picture(ROOT / "docs" / "session.cast")
-    assert "](docs/session.svg)" in README
+def words_of_picture(name: str) -> str:
+    """What a picture says, which is what its recording shows at the end."""
+    svg = (ROOT / "docs" / f"{name}.svg").read_text()
+    made = script("picture").picture(ROOT / "docs" / f"{name}.cast")
 
     # The drawing may change with rich; the text may not.
     text = re.findall(r"<text[^>]*>([^<]*)</text>", svg)
     assert text == re.findall(r"<text[^>]*>([^<]*)</text>", made)
-    words = "\n".join(text).replace("&#160;", " ")
+    return "\n".join(text).replace("&#160;", " ")
+
+
+def test_the_picture_in_readme_shows_the_recorded_session() -> None:
+    assert "](docs/session.svg)" in README
+    words = words_of_picture("session")
     assert "$ novaconsole my-server" in words
     assert "novaconsole: disconnected from my-server" in words
     assert set(re.findall(r"token=([^)]*)", words)) == {"***"}
 
 
-def test_the_picture_loads_nothing_from_elsewhere() -> None:
-    svg = (ROOT / "docs" / "session.svg").read_text()
+def test_the_picture_of_ssh_shows_the_recorded_session() -> None:
+    assert "](no-network.svg)" in NO_NETWORK
+    words = words_of_picture("no-network")
+    assert "$ scp backup.tar my-server.console:" in words
+    assert "$ ssh my-server.console" in words
+    assert len(set(re.findall(r"[0-9a-f]{32}", words))) == 1
+
+
+@pytest.mark.parametrize("name", ["session", "no-network"])
+def test_a_picture_loads_nothing_from_elsewhere(name: str) -> None:
+    svg = (ROOT / "docs" / f"{name}.svg").read_text()
     # The name of the namespace, which is not fetched.
     assert set(re.findall(r"https?://[^\"<]*", svg)) == {"http://www.w3.org/2000/svg"}
     assert all(place.startswith("#") for place in re.findall(r"url\(([^)]*)", svg))
@@ -246,7 +269,7 @@ EXAMPLES = re.findall(r"^```python\n([^`]*)^```", GUIDE, re.MULTILINE)
 PRINTED = (
     r"load: \d+\.\d+\n",
     r"1 b'cat: /etc/missing: No such file or directory\\n'\n",
-    r"b'HELLO\\n'\nstatus: 0\n",
+    r"9\n10\nstatus: 0\n",
     r"error: no server 'no-such-server' in this project; did you mean .*\n",
     r"my-second-server: 'login: '\nmy-server: 'login: '\n",
     r"my-server is up\n",

@@ -63,7 +63,8 @@ def missing_paths(text: str) -> list[str]:
     """
     named = {
         word
-        for word in re.findall(r"[\w./~-]+", " ".join(code_spans(text)))
+        for span in code_spans(text)
+        for word in re.findall(r"[\w./~-]+", re.sub(r"https?://\S+", "", span))
         if re.fullmatch(r"\.?\w[\w.-]*(/[\w.-]*)+|\w+\.(py|md)", word)
     }
     named |= set(re.findall(r"\]\((?!https?:)([^)#]+)\)", text))
@@ -115,11 +116,11 @@ def missing_quotes(text: str) -> list[str]:
 Command = list[str]
 
 # Programs of others: what they do is theirs.  Ours are checked.
-_OTHERS = {"ansible", "asciinema", "openstack", "pipx", "printf", "uv"}
-_OTHERS |= {"apt", "curl", "gzip", "rsync", "scp", "sftp", "ssh", "tar"}
+_OTHERS = {"asciinema", "openstack", "pipx", "uv"}
+_OTHERS |= {"ansible", "curl", "rsync", "scp", "sftp", "ssh"}
+_OTHERS |= {"cat", "md5sum", "printf", "tar", "umask"}
 _TOOLS = {"codespell", "mypy", "pre-commit", "ruff"}  # of the dependency groups
-_SHELL = {".", "cat", "fg", "install", "reset", "resize", "stty", "systemctl"}
-_SSH_CONFIG = re.compile(r"(Host|User|Control\w+) ")
+_SHELL = {".", "reset", "resize", "stty", "systemctl", "fg"}
 
 
 def commands(text: str) -> Iterator[Command]:
@@ -128,9 +129,11 @@ def commands(text: str) -> Iterator[Command]:
     An option that stands alone in a sentence gives a command without a program.
     """
     for line in command_lines(text):
-        if line.startswith("{") or _SSH_CONFIG.match(line):
-            continue  # output, or settings
-        yield from _split(line.removeprefix("$ ").removeprefix("ProxyCommand "))
+        if line.startswith("{"):
+            continue  # output
+        yield from _split(line.removeprefix("$ "))
+    for line in re.findall(r"^    ProxyCommand (.+)$", text, re.MULTILINE):
+        yield from _split(line)  # of an ssh_config
     for span in code_spans(text):
         if re.match(r"(novaconsole|python|pytest|pip|pipx|uv|\.venv/bin/\w+) ", span):
             yield from _split(span)
@@ -143,12 +146,13 @@ _OPTIONS_OF_OTHERS = {"-bb"}
 
 
 def _split(line: str) -> Iterator[Command]:
-    lexer = shlex.shlex(line, posix=True, punctuation_chars="|&<>")
+    line = re.sub(r"\$\([^)]*\)", "WORD", line)
+    lexer = shlex.shlex(line, posix=True, punctuation_chars="|&<>;()")
     lexer.whitespace_split = True
     command: Command = []
     words = iter([*lexer, "&&"])
     for word in words:
-        if word in ("|", "&&"):
+        if word in ("|", "&&", ";", "(", ")"):
             if command:
                 yield command
             command = []
@@ -175,6 +179,8 @@ def _fault(command: Command) -> str | None:
             return _novaconsole_fault(arguments)
         case "":
             return _option_fault(*arguments)
+        case "export":
+            return _variable_fault(arguments)
         case "python" | "python3":
             return _python_fault(arguments)
         case "pytest":
@@ -207,6 +213,13 @@ def _option_fault(option: str, *values: str) -> str | None:
     if option in _WITH_VALUE and values in ((), ("N",)):
         values = ("1",)
     return _novaconsole_fault([option, *values], conflicts=False)
+
+
+def _variable_fault(assignments: list[str]) -> str | None:
+    """Whether each is the variable of an option."""
+    names = {word.partition("=")[0] for word in assignments}
+    options = {f"--{name[12:].lower().replace('_', '-')}" for name in names}
+    return None if options <= _WITH_VALUE else f"{names} are not all variables"
 
 
 _WITH_VALUE = {
