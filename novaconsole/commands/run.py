@@ -23,6 +23,11 @@ from novaconsole.terminal.prompt import ask_from_thread
 from novaconsole.terminal.signals import TERMINAL_SIGNALS, received_signals
 from novaconsole.terminal.stdio import Stdio, open_stdio, terminal_size
 
+# What a shell's status says of a command (POSIX, 2.8.2).
+_NOT_RUN = {
+    126: "the command could not be executed in the guest",
+    127: "the command was not found in the guest",
+}
 _UNREAD = "standard input is not read; -i gives it to the command"
 
 
@@ -147,6 +152,9 @@ async def _attach_and_run(
         raise TimedOut(f"not connected within {in_words(request.timeout)}") from None
     except TimedOut as exc:
         raise TimedOut.of_command(exc.started, request.timeout, exc.hint) from None
+    # The guest's own words went where the output goes, which may be a program: ssh.
+    if request.stdin and completed.status in _NOT_RUN:
+        notices.say(f"{_NOT_RUN[completed.status]} (status {completed.status})")
     return completed.status
 
 

@@ -104,6 +104,18 @@ def test_the_password_is_the_first_line_and_the_rest_is_the_input(
     assert (done.returncode, done.stdout, done.stderr) == (0, b"more\n", b"")
 
 
+def test_a_command_that_is_missing_is_told_where_ssh_shows_it(
+    tmp_path: Path, bash: str
+) -> None:
+    """What the guest says goes into ssh, which hides it."""
+    done = run(tmp_path, "-i", "--run", "/no/sshd -i", bash)
+    assert done.returncode == 127
+    assert b"/no/sshd" in done.stdout
+    assert done.stderr == (
+        b"novaconsole: the command was not found in the guest (status 127)\n"
+    )
+
+
 # ---- without -i
 
 
