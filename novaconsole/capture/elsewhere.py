@@ -55,15 +55,16 @@ class ElsewhereFilter:
                     self._is_saved = True
                 case b"\x1b8":
                     self._is_saved, self._held = False, None
+                case b"\x1b[H" if self._is_saved:
+                    self._held = self._held or bytearray()
                 case b"\x1b[H":
-                    if self._is_saved and self._held is None:
-                        self._held = bytearray()
+                    pass  # there is nothing to go back to
                 case drawn if self._held is not None:
                     self._held += drawn
-                    if len(self._held) > _MAX_HELD_BYTES:
-                        out += self.release()
                 case printed:
                     out += printed
+            if self._held and len(self._held) > _MAX_HELD_BYTES:
+                out += self.release()
         return bytes(out)
 
     def release(self) -> bytes:

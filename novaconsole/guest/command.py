@@ -189,8 +189,8 @@ class RemoteCommand:
                 self._leave(now)
             case _Phase.LEAVING:
                 self._leaving.wake(now)
-                if self._leaving.is_over:
-                    self._phase = _Phase.OVER
+                is_over = self._leaving.is_over
+                self._phase = _Phase.OVER if is_over else _Phase.LEAVING
 
     def interrupt(self, now: float) -> None:
         """Stop the command, by stronger means each time, and clean up after it."""
