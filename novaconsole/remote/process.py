@@ -16,7 +16,7 @@ from novaconsole.errors import ConnectionLost, NovaConsoleError
 from novaconsole.guest.command import RemoteCommand
 from novaconsole.remote.streams import ProcessInput, ProcessOutput
 
-_CLOSE_SECONDS = 3.0  # for a command to end that nobody waits for any more
+_CLOSE_SECONDS = 3.0  # for a command to end after its caller has left the block
 _UNREAD_BYTES = 64 * 1024
 
 
@@ -95,7 +95,7 @@ class Process:
     # ---- what the streams use
 
     def _announce(self) -> None:
-        """Wake whoever waits for a change."""
+        """Take what the command has printed, and wake every task that waits."""
         output = self._command.take_output()
         if self._is_read:
             self._output += output
@@ -186,7 +186,7 @@ class Process:
 
     @property
     def _is_stuck(self) -> bool:
-        """Whether nobody reads the output."""
+        """Whether so much output is unread that no more is received."""
         return len(self._output) >= _UNREAD_BYTES
 
     async def _feed(self, stdin: AsyncIterable[bytes]) -> None:
@@ -200,7 +200,7 @@ class Process:
                     await self.stdin.send_all(data)
         except trio.BrokenResourceError:
             return  # the command takes no more
-        except Exception as exc:  # noqa: BLE001 # raised by wait()
+        except Exception as exc:  # noqa: BLE001 # the caller's own; raised by wait()
             self._end(exc)
             return
         await self.stdin.aclose()

@@ -6,8 +6,7 @@ import re
 import shutil
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,11 +15,17 @@ import trio
 import novaconsole
 from novaconsole import Completed, GuestNotReady, SerialConsole
 from novaconsole.guest import script as guestscript
-from support.guests import BASH, PASSWORD, USER, login_over_websocket, over_websocket
+from support.guests import (
+    BASH,
+    PASSWORD,
+    PATIENCE,
+    USER,
+    attached,
+    login_over_websocket,
+    over_websocket,
+)
 from support.shell import Guest
 
-# A login and the pauses in which a prompt has to stand take seconds.
-PATIENCE = 60.0
 # A login(1) that waits for the shell, in the process group that the shell began in:
 # busybox's, if it uses PAM.
 LOGIN = """
@@ -62,13 +67,6 @@ def bash() -> Iterator[str]:
     """The URL of a guest with a bash that somebody left open."""
     with over_websocket(*BASH) as url:
         yield url
-
-
-@asynccontextmanager
-async def attached(url: str) -> AsyncIterator[SerialConsole]:
-    with trio.fail_after(PATIENCE):
-        async with novaconsole.connect(url) as console:
-            yield console
 
 
 async def run(url: str, command: str, timeout: float = PATIENCE) -> Completed:
@@ -400,7 +398,7 @@ async def test_bash_does_not_remember_what_was_typed(bash: str, control: str) ->
 
 
 async def test_a_command_that_kills_its_process_group(guest: str) -> None:
-    """Nothing of the script is in it; and whoever was logged in is logged out."""
+    """The script is not in it, and goes on to log out."""
     async with attached(guest) as console:
         done = await console.run("kill -9 0", login=USER, password=PASSWORD)
         assert done.status == 128 + 9

@@ -176,7 +176,7 @@ def test_after_a_client_that_was_killed_the_next_one_works_in_seconds(
 def test_the_guest_itself_stops_the_command_of_a_client_that_was_killed(
     tmp_path: Path, bash: str
 ) -> None:
-    """After the 15 seconds that the documents promise; nobody types a key."""
+    """After the 15 seconds that the documents promise, and without a key."""
     pid = killed(tmp_path, bash)
     started = time.monotonic()
     until = ("--until", "# $", "--timeout", str(PATIENCE))

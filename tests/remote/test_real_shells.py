@@ -13,10 +13,9 @@ import trio.testing
 
 import novaconsole
 from novaconsole import Completed, GuestNotReady, SerialConsole
-from support.guests import BASH, over_websocket
+from support.guests import BASH, PATIENCE, attached, over_websocket
 from support.processes import is_running
 
-PATIENCE = 60.0
 SHELLS = {
     "bash": BASH,
     "dash": ("env", "PS1=# ", "dash", "-i"),
@@ -44,13 +43,6 @@ def bash() -> Iterator[str]:
     """The same, with bash alone."""
     with over_websocket(*BASH) as url:
         yield url
-
-
-@asynccontextmanager
-async def attached(url: str) -> AsyncIterator[SerialConsole]:
-    with trio.fail_after(PATIENCE):
-        async with novaconsole.connect(url) as console:
-            yield console
 
 
 async def run(url: str, command: str, stdin: bytes) -> Completed:

@@ -5,8 +5,12 @@ The demo's server serves them in a process of its own.
 
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+
+import trio
+
+from novaconsole import SerialConsole, connect
 
 USER, PASSWORD = "root", "secret"
 
@@ -43,6 +47,7 @@ async def main():
 
 trio.run(main)
 """
+PATIENCE = 60.0  # a login and the pauses in which a prompt has to stand take seconds
 BASH = ("env", "PS1=\\u@\\h:\\w# ", "bash", "--norc", "-i")
 
 
@@ -66,3 +71,11 @@ def login_over_websocket(shell: Sequence[str] = BASH) -> Iterator[str]:
     """A guest that asks for a login and then runs this shell; yields its URL."""
     with over_websocket("sh", "-c", _GETTY, "getty", *shell) as url:
         yield url
+
+
+@asynccontextmanager
+async def attached(url: str) -> AsyncIterator[SerialConsole]:
+    """A console that is attached, for a test that ends in time."""
+    with trio.fail_after(PATIENCE):
+        async with connect(url) as console:
+            yield console
