@@ -41,9 +41,6 @@ _NUMBER = re.compile(rb"\d+")
 class CommandChannel:
     """Says what to type to the script, and takes the marks that it prints.
 
-    Args:
-        now: the time on the caller's clock, in seconds.
-
     Attributes:
         started: whether the command was started, or None if it may have been.
         status: the command's exit status, once all its output has come; else None.
@@ -52,7 +49,7 @@ class CommandChannel:
         error: why the command has no status, or None.
     """
 
-    def __init__(self, now: float) -> None:
+    def __init__(self) -> None:
         self.started: bool | None = False
         self.status: int | None = None
         self.has_quit = self.is_lost = False
@@ -61,7 +58,6 @@ class CommandChannel:
         self._status: int | None = None
         self._is_damaged = False  # something else was printed amid the output
         self._liveness = Liveness()
-        self._liveness.begin(now)
         self._is_given_up = False  # the command, by the script
         self._stops = 0
         self._stop_at = math.inf
@@ -73,6 +69,10 @@ class CommandChannel:
     def deadline(self) -> float:
         """When to call `wake`, on the caller's clock."""
         return self._stop_at if self._stops else self._liveness.deadline
+
+    def begin(self, now: float) -> None:
+        """The script has begun."""
+        self._liveness.begin(now)
 
     @property
     def is_at_login(self) -> bool:

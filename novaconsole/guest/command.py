@@ -74,7 +74,7 @@ class RemoteCommand:
         self._has_stdin, self._input_has_ended = has_stdin, False
         self._phase = _Phase.FINDING
         self._other_user: str | None = None  # whose shell it is
-        self._new_loading(-math.inf)
+        self._new_loading()
         self._typed, self._shown = bytearray(), bytearray()
         self._deadline = math.inf
         self.status: int | None = None
@@ -215,11 +215,11 @@ class RemoteCommand:
         if self._login.error is not None:
             self._fail(self._login.error, now)
         elif self._login.is_at_shell:
-            self._new_loading(now)
+            self._new_loading()
             self._phase = _Phase.LOADING
             self._typed += self._loading.begin(now)
 
-    def _new_loading(self, now: float) -> None:
+    def _new_loading(self) -> None:
         is_ours = self._login.has_logged_in
         lines = script_lines(
             self._command,
@@ -230,14 +230,14 @@ class RemoteCommand:
         )
         self._loading = Loading(self._mark, lines, ends_shell=is_ours)
         self._stream = MarkedStream(self._mark)
-        self._channel = CommandChannel(now)
+        self._channel = CommandChannel()
         self._other_user = None
 
     def _handle_mark(self, meaning: bytes, now: float) -> None:
         kind = meaning[:1]
         if self._phase is _Phase.LOADING and kind in (b"s", b"w", b"j"):
             self._phase = _Phase.RUNNING
-            self._channel = CommandChannel(now)
+            self._channel.begin(now)
         match self._phase:
             case _ if kind == b"x":
                 self._end_of_loader(now)
